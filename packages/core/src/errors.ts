@@ -1,0 +1,145 @@
+/**
+ * Errors with a stable identity.
+ *
+ * Every failure that a person or a program may meet is a {@link FogError} with a code from {@link errorRegistry}.
+ * The code is the identity: it decides the HTTP status, whether to retry, and the CLI's exit code. Messages may change.
+ */
+
+export type Retry = "never" | "later" | "now"
+
+export interface ErrorEntry {
+  /** HTTP status of the problem body (RFC 9457). */
+  readonly status: number
+  /** Whether the same request can succeed: never as it is, later, or at once. */
+  readonly retry: Retry
+  /** One sentence for docs/reference/errors.md. */
+  readonly summary: string
+}
+
+const entry = (status: number, retry: Retry, summary: string): ErrorEntry => ({ status, retry, summary })
+
+/** All codes, grouped by the room that throws them. */
+export const errorRegistry = {
+  // core
+  internal: entry(500, "never", "A fault of Brume itself; the log has its cause."),
+  // config
+  config_invalid: entry(
+    400,
+    "never",
+    "The configuration has mistakes; all of them are listed with the path of each key.",
+  ),
+  // disk
+  disk_failed: entry(503, "later", "The file system refused an operation."),
+  // store
+  store_locked: entry(409, "later", "Another process owns the data folder."),
+  store_full: entry(507, "later", "The disk or the store's quota is full and the policy is to reject."),
+  store_closed: entry(503, "later", "The node is stopping or its log failed; nothing more is accepted."),
+  store_busy: entry(503, "now", "More readings wait for the disk than the written limit allows."),
+  store_damaged: entry(503, "never", "Acknowledged data on disk is damaged; the range is quarantined and named."),
+  store_version: entry(409, "never", "The data folder was written by a newer version of Brume."),
+  store_not_found: entry(400, "never", "The data folder does not exist or cannot be used."),
+  // devices
+  readings_invalid: entry(400, "never", "One or more readings are malformed; each is named by its position."),
+  readings_too_many: entry(413, "never", "One request carries more readings than the limit."),
+  payload_encoding: entry(400, "never", "The payload is not valid UTF-8, or its compression is broken."),
+  payload_too_large: entry(413, "never", "The payload is larger than the limit, before or after decompression."),
+  payload_type: entry(415, "never", "The payload's content type or encoding is not supported here."),
+  idempotency_conflict: entry(422, "never", "The same Idempotency-Key came with a different payload."),
+  device_not_found: entry(404, "never", "No reading of this device is known."),
+  // query
+  query_invalid: entry(400, "never", "The SQL statement cannot be parsed or bound."),
+  query_refused: entry(403, "never", "The statement is not a plain SELECT over the offered views and functions."),
+  query_timeout: entry(408, "later", "The statement ran longer than its time limit and was stopped."),
+  query_memory: entry(413, "never", "The statement needed more memory than the limit."),
+  query_too_many_rows: entry(413, "never", "The result has more rows than the limit."),
+  query_cancelled: entry(499, "now", "The statement was cancelled by its caller."),
+  query_busy: entry(503, "later", "Too many statements wait already."),
+  query_not_found: entry(404, "never", "No running statement has this id."),
+  // auth
+  unauthenticated: entry(401, "never", "A token is missing, unknown, expired or revoked."),
+  forbidden: entry(403, "never", "The token's scopes or devices do not allow this."),
+  token_invalid: entry(400, "never", "The description of a new token is malformed."),
+  token_not_found: entry(404, "never", "No token has this id."),
+  // api
+  request_invalid: entry(400, "never", "The request does not fit its schema; each mistake is listed."),
+  not_found: entry(404, "never", "There is nothing at this address."),
+  method_not_allowed: entry(405, "never", "The address exists, but not with this method."),
+  host_refused: entry(421, "never", "The Host header names no host of this node."),
+  origin_refused: entry(403, "never", "The Origin header names a site that may not call this node."),
+  request_timeout: entry(408, "later", "The request took longer to arrive than the limit."),
+  too_many_connections: entry(503, "later", "The node serves as many connections as its limit allows."),
+  // sdk and cli
+  node_unreachable: entry(503, "later", "No node answers at this address."),
+  usage: entry(400, "never", "The command line is wrong."),
+} as const satisfies Record<string, ErrorEntry>
+
+export type ErrorCode = keyof typeof errorRegistry
+
+export interface FogErrorOptions {
+  /** What failed, by name, and why. */
+  readonly message: string
+  /** What to do about it. */
+  readonly hint?: string
+  readonly cause?: unknown
+  /** Facts for programs, e.g. the path of each mistake. Must be JSON. */
+  readonly details?: Readonly<Record<string, unknown>>
+}
+
+export class FogError extends Error {
+  override readonly name = "FogError"
+  readonly code: ErrorCode
+  readonly hint: string | undefined
+  readonly details: Readonly<Record<string, unknown>> | undefined
+
+  constructor(code: ErrorCode, options: FogErrorOptions) {
+    super(options.message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.hint = options.hint
+    this.details = options.details
+  }
+
+  get status(): number {
+    return errorRegistry[this.code].status
+  }
+
+  get retry(): Retry {
+    return errorRegistry[this.code].retry
+  }
+}
+
+/** True for a FogError of any copy of this package: the code is the identity, not the class. */
+export function isFogError(error: unknown, code?: ErrorCode): error is FogError {
+  if (!(error instanceof Error) || error.name !== "FogError") return false
+  const own = (error as FogError).code
+  return own in errorRegistry && (code === undefined || own === code)
+}
+
+/** RFC 9457 body. `type` is a relative reference into docs/reference/errors.md. */
+export interface Problem {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly code: ErrorCode
+  readonly detail: string
+  readonly retry: Retry
+  readonly hint?: string
+  readonly details?: Readonly<Record<string, unknown>>
+}
+
+/** The problem body of any error. What is not a FogError is `internal`: its text stays in the log, not in the answer. */
+export function toProblem(error: unknown): Problem {
+  const known = isFogError(error)
+    ? error
+    : new FogError("internal", { message: "The node failed to handle this request", hint: "Look into the node's log." })
+  const { status, retry, summary } = errorRegistry[known.code]
+  return {
+    type: `https://brume.dev/errors#${known.code}`,
+    title: summary,
+    status,
+    code: known.code,
+    detail: known.message,
+    retry,
+    ...(known.hint === undefined ? {} : { hint: known.hint }),
+    ...(known.details === undefined ? {} : { details: known.details }),
+  }
+}

@@ -1,0 +1,46 @@
+export {
+  allows,
+  allowsDevice,
+  type Principal,
+  type Scope,
+  scopes,
+  type TokenInfo,
+  type TokenRequest,
+  type Tokens,
+} from "./access.ts"
+export type { Clock, Closeable, Counter, Histogram, Logger, LogLevel, Metrics, Random, Timer } from "./ambient.ts"
+export type { Disk, DiskFile, DiskLock } from "./disk.ts"
+export {
+  type ErrorCode,
+  type ErrorEntry,
+  errorRegistry,
+  FogError,
+  type FogErrorOptions,
+  isFogError,
+  type Problem,
+  type Retry,
+  toProblem,
+} from "./errors.ts"
+export type {
+  CancelSignal,
+  Query,
+  QueryAnswer,
+  QueryFormat,
+  QueryParameter,
+  QueryRequest,
+  QueryRow,
+  RunningQuery,
+} from "./query.ts"
+export { batchOf, maxTimeUs, quality, type Reading, ReadingBatch, valueKind } from "./reading.ts"
+export { canonicalTags, maxNameLength, maxTagsLength, nameProblem, Series, SeriesCache, seriesKey } from "./series.ts"
+export {
+  type Appended,
+  type DamagedRange,
+  type DurableListener,
+  type KeyedKind,
+  type KeyedRecord,
+  recordKind,
+  type Store,
+  type StoreStats,
+} from "./store.ts"
+export { filterProblem, matchesFilter } from "./topic.ts"
