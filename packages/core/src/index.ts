@@ -32,6 +32,7 @@ export type {
   RunningQuery,
 } from "./query.ts"
 export { batchOf, maxTimeUs, quality, type Reading, ReadingBatch, valueKind } from "./reading.ts"
+export { Secret } from "./secret.ts"
 export { canonicalTags, maxNameLength, maxTagsLength, nameProblem, Series, SeriesCache, seriesKey } from "./series.ts"
 export {
   type Appended,
