@@ -1,0 +1,20 @@
+/** `npm run soak -- kill [--rounds N]`: the long form of a test, with its result in bench/results/soak-NAME.json. */
+import { join } from "node:path"
+import { parseArgs } from "node:util"
+import { build, install, root, run } from "./setup.mjs"
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { rounds: { type: "string", default: "200" } },
+})
+const [name = "kill"] = positionals
+const forms = { kill: "test/e2e/kill.test.ts" }
+if (!(name in forms)) {
+  console.error(`Usage: npm run soak -- ${Object.keys(forms).join(" | ")} [--rounds N]`)
+  process.exit(2)
+}
+await install()
+await build()
+process.exitCode = await run(process.execPath, [join(root, "node_modules/vitest/vitest.mjs"), "run", forms[name]], {
+  env: { ...process.env, BRUME_SOAK_ROUNDS: values.rounds },
+})
