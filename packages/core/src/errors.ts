@@ -68,6 +68,9 @@ export const errorRegistry = {
   origin_refused: entry(403, "never", "The Origin header names a site that may not call this node."),
   request_timeout: entry(408, "later", "The request took longer to arrive than the limit."),
   too_many_connections: entry(503, "later", "The node serves as many connections as its limit allows."),
+  too_many_attempts: entry(429, "later", "Too many requests with a wrong token came from this address."),
+  headers_too_large: entry(431, "never", "The headers of the request are larger than the limit."),
+  listen_failed: entry(503, "later", "The address to listen on cannot be used."),
   // sdk and cli
   node_unreachable: entry(503, "later", "No node answers at this address."),
   usage: entry(400, "never", "The command line is wrong."),
