@@ -73,6 +73,8 @@ export const errorRegistry = {
   listen_failed: entry(503, "later", "The address to listen on cannot be used."),
   // sdk and cli
   node_unreachable: entry(503, "later", "No node answers at this address."),
+  writer_full: entry(507, "later", "The SDK's writer holds as many unsent readings as its limit allows."),
+  writer_closed: entry(400, "never", "The SDK's writer was closed and takes no more readings."),
   usage: entry(400, "never", "The command line is wrong."),
 } as const satisfies Record<string, ErrorEntry>
 
