@@ -75,5 +75,6 @@ test("the process tells its memory, processor time and the delay of its event lo
   const sample = (name: string) => Number(new RegExp(`^${name} (.*)$`, "m").exec(text)?.[1])
   expect(sample("process_resident_memory_bytes")).toBeGreaterThan(1e6)
   expect(sample("process_cpu_seconds_total")).toBeGreaterThan(0)
-  expect(sample("nodejs_eventloop_lag_p99_seconds")).toBeGreaterThanOrEqual(0)
+  expect(sample("nodejs_eventloop_lag_max_seconds")).toBeGreaterThanOrEqual(0)
+  expect(sample("nodejs_eventloop_utilization")).toBeLessThanOrEqual(1)
 })

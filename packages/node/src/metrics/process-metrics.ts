@@ -2,7 +2,7 @@
  * What the process costs, under the names that dashboards for Node.js know. Between scrapes it costs one timer that wakes
  * twice a second to see how late it is; twenty times a second would cost an idle machine 0.2 % of a core.
  */
-import { constants, monitorEventLoopDelay, PerformanceObserver } from "node:perf_hooks"
+import { constants, monitorEventLoopDelay, PerformanceObserver, performance } from "node:perf_hooks"
 import type { Closeable } from "@brume/core"
 import type { Registry } from "./metrics.ts"
 
