@@ -1,0 +1,78 @@
+/** The configuration described: for the reference page, the example file and the command line's help. */
+
+import type { FlagSetting } from "./config.ts"
+import { envName, isSection, type Members, schema } from "./schema.ts"
+
+export interface DescribedKey {
+  readonly path: string
+  readonly type: string
+  /** As one would write it in YAML; undefined when there is none. */
+  readonly default: string | undefined
+  /** What holds without a value, where that is not one value. */
+  readonly defaultMeaning: string | undefined
+  readonly required: boolean
+  readonly environment: string
+  readonly flag: string
+  readonly meaning: string
+}
+
+export interface DescribedSection {
+  readonly path: string
+  readonly meaning: string
+  readonly keys: readonly DescribedKey[]
+}
+
+/** A flag of its own for a key that is often given by hand. */
+export interface ConfigFlag {
+  readonly flag: string
+  /** What stands for the value in help texts. */
+  readonly argument: string
+  readonly key: string
+}
+
+/** Every other key is given by `--set KEY=VALUE`. */
+export const configFlags: readonly ConfigFlag[] = [
+  { flag: "--data", argument: "DIR", key: "store.path" },
+  { flag: "--http", argument: "HOST:PORT", key: "api.listen" },
+  { flag: "--name", argument: "NAME", key: "node.name" },
+  { flag: "--log-level", argument: "LEVEL", key: "logger.level" },
+  { flag: "--log-format", argument: "FORMAT", key: "logger.format" },
+]
+
+/** Reads the argument of `--set`: `store.tables.sealRows=100000`. What names no key is reported with all other mistakes. */
+export function parseSetting(argument: string): FlagSetting {
+  const equals = argument.indexOf("=")
+  const key = equals < 0 ? argument : argument.slice(0, equals)
+  return { flag: "--set", key: key.trim(), value: equals < 0 ? "" : argument.slice(equals + 1) }
+}
+
+/** Sections in the order of the schema, an inner one after the one that it stands in. */
+export function describeConfig(members: Members = schema, prefix = ""): DescribedSection[] {
+  return Object.entries(members).flatMap(([name, member]) => {
+    if (!isSection(member)) return []
+    const path = prefix + name
+    const keys = describeKeys(member.members, `${path}.`)
+    return [{ path, meaning: member.meaning, keys }, ...describeConfig(member.members, `${path}.`)]
+  })
+}
+
+function describeKeys(members: Members, prefix: string): DescribedKey[] {
+  return Object.entries(members).flatMap(([name, key]) => {
+    if (isSection(key)) return []
+    const path = prefix + name
+    const { type, meaning, required, defaultMeaning } = key
+    const own = configFlags.find((flag) => flag.key === path)
+    return [
+      {
+        path,
+        type,
+        default: key.default,
+        defaultMeaning,
+        required,
+        environment: envName(path),
+        flag: own === undefined ? `--set ${path}=…` : `${own.flag} ${own.argument}`,
+        meaning,
+      },
+    ]
+  })
+}
