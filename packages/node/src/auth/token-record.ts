@@ -1,5 +1,5 @@
 /** A token as it lies in the log, and how one is made. */
-import { createHash, timingSafeEqual } from "node:crypto"
+import { hash as digest, timingSafeEqual } from "node:crypto"
 import type { Clock, KeyedRecord, Principal, Random, TokenInfo, TokenRequest } from "@brume/core"
 import { scopes } from "@brume/core"
 
@@ -96,7 +96,7 @@ export function matches(entry: TokenEntry | undefined, secret: string): boolean 
 }
 
 function hashSecret(secret: string): Uint8Array {
-  return createHash("sha256").update(secret).digest()
+  return digest("sha256", secret, "buffer")
 }
 
 function entryOf(id: string, stored: StoredToken): TokenEntry {
