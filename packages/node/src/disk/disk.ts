@@ -70,7 +70,9 @@ class FolderDisk implements Disk {
   }
 
   async read(path: string): Promise<Uint8Array | undefined> {
-    return orMissing(() => attempt("read", this.#system(path), (file) => readFile(file)))
+    const content = await orMissing(() => attempt("read", this.#system(path), (file) => readFile(file)))
+    // A plain array: the `slice` of a Buffer would share its memory, that of its class does not.
+    return content === undefined ? undefined : new Uint8Array(content.buffer, content.byteOffset, content.length)
   }
 
   async replace(path: string, content: Uint8Array): Promise<void> {
