@@ -1,1 +1,18 @@
-export {}
+/** The daemon as a library: resolve a configuration, then open a node with it, or run one as the process's purpose. */
+export {
+  type ConfigRequest,
+  type FlagSetting,
+  type ResolvedConfig,
+  resolveConfig,
+  type Surroundings,
+} from "./config/config.ts"
+export {
+  type ConfigFlag,
+  configFlags,
+  type DescribedKey,
+  type DescribedSection,
+  describeConfig,
+  parseSetting,
+} from "./config/describe.ts"
+export type { Config } from "./config/schema.ts"
+export { version } from "./version.ts"

@@ -1,9 +1,12 @@
 import { isFogError } from "@brume/core"
 import { expect, test } from "vitest"
-import { type ConfigSources, resolveConfig } from "./config.ts"
+import { type ConfigRequest, resolveConfig as resolve, type Surroundings } from "./config.ts"
 import { describeConfig, parseSetting } from "./describe.ts"
 import type { Mistake } from "./given.ts"
 import { allKeys, envName } from "./schema.ts"
+
+type Sources = ConfigRequest & Surroundings
+const resolveConfig = (sources: Sources) => resolve(sources, sources)
 
 const flags = (settings: Record<string, string>) =>
   Object.entries(settings).map(([key, value]) => ({ flag: "--set", key, value }))
@@ -12,7 +15,7 @@ const flags = (settings: Record<string, string>) =>
 function sources(
   given: { flags?: Record<string, string>; env?: Record<string, string>; yaml?: string | Uint8Array } = {},
 ) {
-  const made: ConfigSources = {
+  const made: Sources = {
     flags: flags({ "store.path": "/data", ...given.flags }),
     environment: given.env ?? {},
     workingFolder: "/work",
@@ -26,7 +29,7 @@ function sources(
   return made
 }
 
-async function mistakesOf(made: ConfigSources): Promise<readonly Mistake[]> {
+async function mistakesOf(made: Sources): Promise<readonly Mistake[]> {
   const error = await resolveConfig(made).then(
     () => undefined,
     (reason: unknown) => reason,
@@ -36,7 +39,7 @@ async function mistakesOf(made: ConfigSources): Promise<readonly Mistake[]> {
   return (error.details?.mistakes ?? []) as readonly Mistake[]
 }
 
-async function refusal(made: ConfigSources): Promise<string> {
+async function refusal(made: Sources): Promise<string> {
   return resolveConfig(made).then(
     () => "accepted",
     (error: Error) => error.message,

@@ -10,6 +10,8 @@
  * It is not TypeBox with its compiler: keys here read quantities and paths, name their source and document themselves,
  * which a JSON schema does not; and its import costs 19 MB of resident memory and 200 ms at start.
  */
+import { readFile } from "node:fs/promises"
+import { hostname } from "node:os"
 import { dirname, resolve } from "node:path"
 import { FogError } from "@brume/core"
 import { type Environment, givenByEnvironment } from "./environment.ts"
@@ -27,10 +29,15 @@ export interface FlagSetting {
   readonly value: string
 }
 
-export interface ConfigSources {
+/** What the command line says. */
+export interface ConfigRequest {
   readonly flags?: readonly FlagSetting[]
   /** `--config`; else BRUME_CONFIG names the file. */
-  readonly file?: string
+  readonly file?: string | undefined
+}
+
+/** What the process finds around it. */
+export interface Surroundings {
   readonly environment: Environment
   readonly workingFolder: string
   readonly hostName: string
@@ -47,12 +54,17 @@ export interface ResolvedConfig {
 const mostListed = 30
 const mostFileBytes = 2 ** 20
 
-export async function resolveConfig(sources: ConfigSources): Promise<ResolvedConfig> {
+/** Throws `config_invalid`. */
+export async function resolveConfig(
+  request: ConfigRequest = {},
+  surroundings: Surroundings = systemSurroundings(),
+): Promise<ResolvedConfig> {
+  const { environment, workingFolder, hostName } = surroundings
   const mistakes: Mistake[] = []
   const given = [
-    ...givenByFlags(sources),
-    ...givenByEnvironment(sources.environment, sources.workingFolder),
-    ...(await givenByFile(sources, mistakes)),
+    ...givenByFlags(request.flags ?? [], workingFolder),
+    ...givenByEnvironment(environment, workingFolder),
+    ...(await givenByFile(request.file ?? environment.BRUME_CONFIG, surroundings, mistakes)),
   ]
   const keys = allKeys()
   const values = new Map<string, unknown>()
@@ -71,9 +83,9 @@ export async function resolveConfig(sources: ConfigSources): Promise<ResolvedCon
   for (const [path, key] of keys) {
     if (origins.has(path)) continue
     origins.set(path, "default")
-    const written = path === "node.name" ? nameOfHost(sources.hostName) : key.default
+    const written = path === "node.name" ? nameOfHost(hostName) : key.default
     if (written !== undefined) {
-      const read = key.read(written, sources.workingFolder)
+      const read = key.read(written, workingFolder)
       if ("problem" in read) throw new TypeError(`The default of ${path} ${read.problem}`)
       values.set(path, read.value)
     } else if (key.required) {
@@ -85,15 +97,22 @@ export async function resolveConfig(sources: ConfigSources): Promise<ResolvedCon
   return { config: assemble(schema, values) as Config, origins }
 }
 
-function givenByFlags({ flags = [], workingFolder }: ConfigSources): Given[] {
-  return flags.map(({ flag, key, value }) => ({ path: key, origin: flag, written: value, folder: workingFolder }))
+function systemSurroundings(): Surroundings {
+  return { environment: process.env, workingFolder: process.cwd(), hostName: hostname(), readFile }
 }
 
-async function givenByFile(sources: ConfigSources, mistakes: Mistake[]): Promise<Given[]> {
-  const named = sources.file ?? sources.environment.BRUME_CONFIG
+function givenByFlags(flags: readonly FlagSetting[], folder: string): Given[] {
+  return flags.map(({ flag, key, value }) => ({ path: key, origin: flag, written: value, folder }))
+}
+
+async function givenByFile(
+  named: string | undefined,
+  surroundings: Surroundings,
+  mistakes: Mistake[],
+): Promise<Given[]> {
   if (named === undefined || named === "") return []
-  const path = resolve(sources.workingFolder, named)
-  const text = await readText(path, sources)
+  const path = resolve(surroundings.workingFolder, named)
+  const text = await readText(path, surroundings)
   if (text.trim() === "") return []
   // The parser costs 8 MB and 60 ms: only who has a file pays.
   const { parseYaml } = await import("./yaml-file.ts")
@@ -102,7 +121,7 @@ async function givenByFile(sources: ConfigSources, mistakes: Mistake[]): Promise
   return parsed.given
 }
 
-async function readText(path: string, { readFile }: ConfigSources): Promise<string> {
+async function readText(path: string, { readFile }: Surroundings): Promise<string> {
   const hint = "Correct --config or BRUME_CONFIG, or leave it out."
   let bytes: Uint8Array
   try {

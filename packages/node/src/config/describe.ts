@@ -10,6 +10,8 @@ export interface DescribedKey {
   readonly default: string | undefined
   /** What holds without a value, where that is not one value. */
   readonly defaultMeaning: string | undefined
+  /** As one would write it in YAML, where there is no default. */
+  readonly example: string | undefined
   readonly required: boolean
   readonly environment: string
   readonly flag: string
@@ -60,7 +62,7 @@ function describeKeys(members: Members, prefix: string): DescribedKey[] {
   return Object.entries(members).flatMap(([name, key]) => {
     if (isSection(key)) return []
     const path = prefix + name
-    const { type, meaning, required, defaultMeaning } = key
+    const { type, meaning, required, defaultMeaning, example } = key
     const own = configFlags.find((flag) => flag.key === path)
     return [
       {
@@ -68,6 +70,7 @@ function describeKeys(members: Members, prefix: string): DescribedKey[] {
         type,
         default: key.default,
         defaultMeaning,
+        example,
         required,
         environment: envName(path),
         flag: own === undefined ? `--set ${path}=…` : `${own.flag} ${own.argument}`,

@@ -19,6 +19,8 @@ export interface Key<T> {
   readonly default: string | undefined
   /** For the reference, where the default is not a value. */
   readonly defaultMeaning: string | undefined
+  /** For the example file, where there is no default. */
+  readonly example: string | undefined
   /** Must be given by somebody. */
   readonly required: boolean
   /** @param folder what a relative path is relative to. */
@@ -44,19 +46,26 @@ interface Limits extends Common {
   readonly max: number
 }
 
+/** What the reference says of a key whose default is not a written value. */
+interface NoDefault {
+  /** What holds without a value. */
+  readonly meaning?: string
+  readonly example: string
+}
+
 /** The same key, but with nothing where it is not given. */
-export function optional<T>(key: Key<T>, defaultMeaning: string): Key<T | undefined> {
-  return { ...key, default: undefined, defaultMeaning, required: false }
+export function optional<T>(key: Key<T>, { meaning, example }: NoDefault): Key<T | undefined> {
+  return { ...key, defaultMeaning: meaning, example }
 }
 
 /** The same key, whose default is found out when the configuration is resolved. */
-export function computed<T>(key: Key<T>, defaultMeaning: string): Key<T> {
-  return { ...key, defaultMeaning }
+export function computed<T>(key: Key<T>, { meaning, example }: NoDefault): Key<T> {
+  return { ...key, defaultMeaning: meaning, example }
 }
 
 /** The same key, which somebody must give. */
-export function required<T>(key: Key<T>): Key<T> {
-  return { ...key, default: undefined, required: true }
+export function required<T>(key: Key<T>, { example }: NoDefault): Key<T> {
+  return { ...key, example, required: true }
 }
 
 export function whole(options: Limits & { readonly default: string }): Key<number> {
@@ -138,6 +147,7 @@ export function texts(
     meaning: options.meaning,
     default: options.default,
     defaultMeaning: options.default === "" ? "none" : undefined,
+    example: undefined,
     required: false,
     read(written) {
       const items = (typeof written === "string" ? written.split(",") : written).map((item) => item.trim())
@@ -159,6 +169,7 @@ function single<T>(
     meaning: options.meaning,
     default: options.default,
     defaultMeaning: undefined,
+    example: undefined,
     required: false,
     read(written, base) {
       if (typeof written !== "string") return { problem: "is a list, but takes one value" }

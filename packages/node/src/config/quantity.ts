@@ -12,6 +12,7 @@ const durationUnits: Units = [
 ]
 
 const sizeUnits: Units = [
+  ["PiB", 2 ** 50],
   ["TiB", 2 ** 40],
   ["GiB", 2 ** 30],
   ["MiB", 2 ** 20],

@@ -26,7 +26,7 @@ const node = section("Who this node is.", {
       fits: /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
       form: "1 to 63 letters, digits, dots, underscores or hyphens",
     }),
-    "the machine's host name",
+    { meaning: "the machine's host name", example: "hall-b" },
   ),
 })
 
@@ -35,6 +35,7 @@ const store = section("The durable store: log, tables and segments.", {
     folder({
       meaning: "The data folder. One node owns it; it is made when it is missing, readable by its owner alone.",
     }),
+    { example: "/var/lib/brume" },
   ),
   minFreeBytes: size({
     meaning: "With less free space on the disk, the store counts as full.",
@@ -114,11 +115,11 @@ const store = section("The durable store: log, tables and segments.", {
           min: 60_000,
           max: 36_500 * 86_400_000,
         }),
-        "kept for ever",
+        { meaning: "kept for ever", example: "90d" },
       ),
       maxBytes: optional(
-        size({ meaning: "With more bytes of segments, the oldest are deleted.", min: 2 ** 20, max: 2 ** 60 }),
-        "no limit",
+        size({ meaning: "With more bytes of segments, the oldest are deleted.", min: 2 ** 20, max: 2 ** 50 }),
+        { meaning: "no limit", example: "20GiB" },
       ),
     }),
   }),

@@ -1,0 +1,119 @@
+/** `npm run docs`: writes the reference pages that follow from the code: errors, configuration, its example. */
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { pathToFileURL } from "node:url"
+import { build, root } from "./setup.mjs"
+
+/** All generated pages: path below the project → content. */
+export function pages({ errorRegistry, describeConfig, configFlags }) {
+  const sections = describeConfig()
+  return new Map([
+    ["docs/reference/errors.md", errorsPage(errorRegistry)],
+    ["docs/reference/config.md", configPage(sections, configFlags)],
+    ["docs/reference/config.example.yaml", configExample(sections)],
+  ])
+}
+
+function errorsPage(registry) {
+  const retries = { never: "not as it is", later: "later", now: "at once" }
+  const rows = Object.entries(registry).map(
+    ([code, { status, retry, summary }]) =>
+      `| <a id="${code}"></a>\`${code}\` | ${status} | ${retries[retry]} | ${summary} |`,
+  )
+  return `# Errors
+
+Every error of Brume has a code. The code is its identity and stays; the wording of messages may change.
+
+Over HTTP an error is a problem body ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) with the status below and the
+members \`code\`, \`detail\` (what failed, and why), \`retry\`, and where there is one \`hint\` (what to do) and \`details\`
+(facts for programs). The SDK throws a \`FogError\` with the same code; the command line prints message and hint.
+*Retry* says whether the same request can succeed: not as it is, later, or at once.
+
+| Code | HTTP | Retry | Meaning |
+|---|---|---|---|
+${rows.join("\n")}
+`
+}
+
+function configPage(sections, flags) {
+  const own = flags.map(({ flag, argument, key }) => `\`${flag} ${argument}\` (\`${key}\`)`).join(", ")
+  return `# Configuration
+
+A node takes each key from the first of these that has it:
+
+1. a flag: ${own}, and \`--set KEY=VALUE\` for every key, as often as needed;
+2. an environment variable: \`BRUME_\`, then the parts of the key in capitals, joined by two underscores, words within a
+   part by one: \`store.tables.sealRows\` is \`BRUME_STORE__TABLES__SEAL_ROWS\`. An empty variable counts as not set;
+3. the YAML file that \`--config FILE\` or \`BRUME_CONFIG\` names ([example](config.example.yaml));
+4. the default below.
+
+Durations are written \`250ms\`, \`30s\`, \`5m\`, \`12h\`, \`7d\`, sizes \`512KiB\`, \`64MiB\`, \`10GB\`; a bare number is
+milliseconds or bytes. Lists are YAML lists, or separated by commas in flags and variables. A relative path is relative
+to the folder of the file that says it, else to the working folder.
+
+The configuration is read once, at the start. All mistakes are reported together, with the place of each; an unknown key
+is a mistake too, also as a variable: one that begins with \`BRUME_\` and has two underscores in a row, or differs from a
+key's variable by underscores alone. Other variables that begin with \`BRUME_\` are left alone.
+
+${sections.map(configSection).join("\n")}`
+}
+
+function configSection({ path, meaning, keys }) {
+  if (keys.length === 0) return `## ${path}\n\n${meaning}\n`
+  const rows = keys.map(
+    (key) =>
+      `| \`${key.path}\` | ${key.type} | ${shownDefault(key)} | ${key.meaning} | \`${key.environment}\` | \`${key.flag}\` |`,
+  )
+  return `## ${path}
+
+${meaning}
+
+| Key | Type | Default | Meaning | Variable | Flag |
+|---|---|---|---|---|---|
+${rows.join("\n")}
+`
+}
+
+function shownDefault(key) {
+  if (key.required) return "none: must be given"
+  return key.defaultMeaning ?? `\`${key.default}\``
+}
+
+/** Every key as a comment, so that the file changes nothing until a line is uncommented. */
+function configExample(sections) {
+  const lines = [
+    "# Configuration of a Brume node. Every key stands here, with its default or, where it has none, an example.",
+    "# Uncomment what you change.",
+    "# `brume up --config FILE` reads it. docs/reference/config.md says what else may set a key.",
+  ]
+  for (const { path, meaning, keys } of sections) {
+    const depth = path.split(".").length - 1
+    const indent = "  ".repeat(depth)
+    lines.push(...(depth === 0 ? [""] : []), `${indent}# ${meaning}`, `${indent}${path.split(".").at(-1)}:`)
+    for (const key of keys) {
+      const name = key.path.split(".").at(-1)
+      const without =
+        key.example === undefined
+          ? ""
+          : `; ${key.defaultMeaning === undefined ? "required" : `without it: ${key.defaultMeaning}`}`
+      lines.push(`${indent}  # ${key.meaning} (${key.type}${without})`, `${indent}  # ${name}: ${exampleValue(key)}`)
+    }
+  }
+  return `${lines.join("\n")}\n`
+}
+
+function exampleValue(key) {
+  const value = key.default ?? key.example
+  if (key.type.startsWith("list")) return `[${value.split(",").filter(Boolean).join(", ")}]`
+  return /^[\w./-]+$/.test(value) ? value : JSON.stringify(value)
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  await build()
+  const { errorRegistry } = await import("@brume/core")
+  const { describeConfig, configFlags } = await import("@brume/node")
+  for (const [path, content] of pages({ errorRegistry, describeConfig, configFlags })) {
+    writeFileSync(join(root, path), content)
+    console.log(path)
+  }
+}

@@ -1,0 +1,39 @@
+import { readFile } from "node:fs/promises"
+import { fileURLToPath } from "node:url"
+import { errorRegistry } from "@brume/core"
+import { configFlags, describeConfig, resolveConfig } from "@brume/node"
+import { expect, test } from "vitest"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+const { pages } = (await import(new URL("docs.mjs", import.meta.url).href)) as {
+  pages(code: Readonly<Record<string, unknown>>): Map<string, string>
+}
+const generated = pages({ errorRegistry, describeConfig, configFlags })
+const example = generated.get("docs/reference/config.example.yaml")!
+
+const resolveYaml = (yaml: string) =>
+  resolveConfig(
+    { file: "/brume.yaml", flags: [{ flag: "--data", key: "store.path", value: "/data" }] },
+    { environment: {}, workingFolder: "/", hostName: "pi", readFile: async () => Buffer.from(yaml) },
+  )
+
+test.each([...generated.keys()])("%s is up to date (`npm run docs` writes it)", async (path) => {
+  expect(await readFile(`${root}${path}`, "utf8")).toBe(generated.get(path))
+})
+
+test("the example file changes nothing as it is", async () => {
+  const { origins } = await resolveYaml(example)
+  expect([...origins.values()].filter((origin) => origin !== "default")).toEqual(["--data"])
+})
+
+test("every line of the example file, uncommented, is valid, and gives the default where there is one", async () => {
+  const { config, origins } = await resolveYaml(example.replace(/^( *)# (\w+: )/gm, "$1$2"))
+  expect([...origins.values()].filter((origin) => origin === "default")).toEqual([])
+  const { node, store, ...defaults } = (await resolveYaml("")).config
+  const retention = { maxAgeMs: 90 * 86_400_000, maxBytes: 20 * 2 ** 30 }
+  expect(config).toEqual({
+    ...defaults,
+    node: { ...node, name: "hall-b" },
+    store: { ...store, segments: { ...store.segments, retention } },
+  })
+})
