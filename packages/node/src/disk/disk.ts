@@ -19,7 +19,7 @@
 import { createHash } from "node:crypto"
 import { constants } from "node:fs"
 import { access, mkdir, open, readdir, readFile, rename, rm, stat, statfs } from "node:fs/promises"
-import { resolve } from "node:path"
+import { dirname, resolve } from "node:path"
 import { type Disk, type DiskFile, type DiskLock, FogError } from "@brume/core"
 import { openFolderFile } from "./file.ts"
 import { takeLock } from "./lock.ts"
@@ -34,7 +34,7 @@ export interface DiskOptions {
 export async function openDisk(folder: string, options: DiskOptions = {}): Promise<Disk> {
   const root = resolve(folder)
   try {
-    await mkdir(root, { recursive: true, mode: 0o700 })
+    await makeFolders(root)
     await access(root, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (cause) {
     throw new FogError("store_not_found", {
@@ -105,7 +105,7 @@ class FolderDisk implements Disk {
   }
 
   async makeFolder(path: string): Promise<void> {
-    await attempt("create folder", this.#system(path), (folder) => mkdir(folder, { recursive: true, mode: 0o700 }))
+    await attempt("create folder", this.#system(path), makeFolders)
   }
 
   async syncFolder(path: string): Promise<void> {
@@ -180,6 +180,24 @@ class FolderDisk implements Disk {
     }
     return resolve(this.#root, ...parts)
   }
+}
+
+/** Creates a folder and its parents. Node's own recursive mkdir never ends in folders like /proc. */
+async function makeFolders(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { mode: 0o700 })
+  } catch (cause) {
+    const code = causeCode(cause)
+    if (code === "EEXIST" && (await stat(folder)).isDirectory()) return
+    if (code !== "ENOENT" || dirname(folder) === folder || (await isFolder(dirname(folder)))) throw cause
+    await makeFolders(dirname(folder))
+    await makeFolders(folder)
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined)
+  return found?.isDirectory() === true
 }
 
 function folderOf(path: string): string {
