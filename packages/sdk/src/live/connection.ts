@@ -1,0 +1,162 @@
+/**
+ * One connection of a live subscription: authorises itself by subprotocol (a browser cannot set headers), parses the
+ * node's messages, and notices when the link is dead. It ends once, with the reason; opening another is not its task.
+ */
+import { FogError, isFogError } from "@brume/core"
+import { isRecord, unreachable } from "../problem.ts"
+import type { LiveFilter, LivePort, LiveReading } from "./live.ts"
+import type { LiveSocket, SocketDriver } from "./socket.ts"
+
+export interface ConnectionOptions {
+  readonly port: LivePort
+  readonly filter: LiveFilter
+  readonly silenceMs: number
+}
+
+export interface ConnectionEvents {
+  opened(): void
+  readings(readings: readonly LiveReading[]): void
+  /** The node left this many out, because this side read too slowly. */
+  dropped(count: number): void
+  /** The node shows that it keeps this connection: a message or a ping. */
+  alive(): void
+  /** The end, unless `end` was called. */
+  lost(error: FogError): void
+}
+
+export interface Connection {
+  /** Idempotent; no event comes after this. */
+  end(): void
+}
+
+/** Longest time until the stream is open, ms. */
+const openMs = 10_000
+
+export function connect(options: ConnectionOptions, events: ConnectionEvents): Connection {
+  const { port, silenceMs } = options
+  let socket: LiveSocket | undefined
+  let isEnded = false
+  let isOpen = false
+  let isWatched = false
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const url = address(options)
+
+  function end(): void {
+    isEnded = true
+    clearTimeout(timer)
+    socket?.end()
+    socket = undefined
+  }
+
+  function lose(error: FogError): void {
+    if (isEnded) return
+    end()
+    events.lost(error)
+  }
+
+  /** Starts the time anew after which the link counts as dead. */
+  function watch(limitMs: number, what: string): void {
+    clearTimeout(timer)
+    timer = setTimeout(() => {
+      const error = unreachable(url, new Error(what))
+      socket?.end()
+      if (isOpen) lose(silent(url, limitMs))
+      else void explain(port, error).then(lose)
+    }, limitMs)
+  }
+
+  function alive(): void {
+    events.alive()
+    if (isWatched) watch(silenceMs, "no sign of life")
+  }
+
+  function take(text: string): void {
+    const message = parsed(text)
+    if (message === undefined) {
+      lose(unreachable(url, new Error("a message is no JSON")))
+      return
+    }
+    // Once the node sends heartbeats, silence means something on every platform.
+    if (message.type === "heartbeat") isWatched = true
+    alive()
+    if (message.type === "readings" && Array.isArray(message.readings)) events.readings(message.readings)
+    else if (message.type === "dropped") events.dropped(Number(message.count))
+  }
+
+  function start(driver: SocketDriver, secret: string | undefined): void {
+    if (isEnded) return
+    isWatched = driver.seesPings
+    const protocols = secret === undefined ? ["brume.v1"] : ["brume.v1", `bearer.${secret}`]
+    socket = driver.open(url, protocols, {
+      opened() {
+        if (isEnded) return
+        isOpen = true
+        clearTimeout(timer)
+        events.opened()
+        if (isWatched) watch(silenceMs, "no sign of life")
+      },
+      message: (text) => {
+        if (!isEnded) take(text)
+      },
+      alive: () => {
+        if (!isEnded) alive()
+      },
+      closed(code, reason, cause) {
+        clearTimeout(timer)
+        if (isOpen) lose(closedBy(url, { code, reason, cause }))
+        else void explain(port, unreachable(url, cause)).then(lose)
+      },
+    })
+  }
+
+  watch(openMs, "it did not open in time")
+  Promise.all([port.driver(), port.token()]).then(
+    ([driver, secret]) => start(driver, secret),
+    (error: unknown) => lose(isFogError(error) ? error : unreachable(url, error)),
+  )
+  return { end }
+}
+
+function address({ port, filter }: ConnectionOptions): string {
+  const url = new URL(port.url)
+  for (const device of filter.devices ?? []) url.searchParams.append("device", device)
+  for (const property of filter.properties ?? []) url.searchParams.append("property", property)
+  return url.href
+}
+
+/** A browser does not say why a WebSocket was refused; the same node, asked over HTTP, does. */
+async function explain(port: LivePort, otherwise: FogError): Promise<FogError> {
+  try {
+    await port.diagnose()
+    return otherwise
+  } catch (error) {
+    return isFogError(error) ? error : otherwise
+  }
+}
+
+function parsed(text: string): Record<string, unknown> | undefined {
+  try {
+    const message: unknown = JSON.parse(text)
+    return isRecord(message) ? message : undefined
+  } catch {
+    // The caller ends the connection: the node and this side do not understand each other.
+    return undefined
+  }
+}
+
+function silent(url: string, limitMs: number): FogError {
+  return new FogError("node_unreachable", {
+    message: `${url} gave no sign of life for ${limitMs} ms`,
+    hint: "The network between here and the node may be cut; the stream goes on when it is back.",
+  })
+}
+
+function closedBy(url: string, end: { code: number; reason: string; cause: unknown }): FogError {
+  if (end.code === 1006) return unreachable(url, end.cause ?? new Error("the connection broke"))
+  const why = end.reason === "" ? `code ${end.code}` : `${end.reason} (code ${end.code})`
+  return new FogError("node_unreachable", {
+    message: `${url} ended the stream: ${why}`,
+    hint: end.code === 1008 ? "Check the token." : "The stream goes on when the node is back.",
+    cause: end.cause,
+  })
+}
