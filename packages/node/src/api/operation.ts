@@ -1,0 +1,62 @@
+/**
+ * What the API says about each of its operations: who may call it (A1), and what the OpenAPI document tells.
+ * A route carries its operation in its `config`; its validation schemas stay where Fastify wants them.
+ */
+import type { ErrorCode, Principal, Scope } from "@brume/core"
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json | undefined }
+export type JsonSchema = { readonly [keyword: string]: unknown }
+
+/** A content of a body or an answer; a schema where it is JSON, an example always where there is one. */
+export interface Media {
+  readonly schema?: JsonSchema
+  readonly example?: Json
+}
+
+export interface Answer {
+  readonly description: string
+  /** By media type; none for an empty answer. */
+  readonly content?: Readonly<Record<string, Media>>
+  readonly headers?: Readonly<Record<string, { readonly description: string; readonly schema: JsonSchema }>>
+}
+
+export const tags = {
+  readings: "Send readings, and read the latest ones.",
+  query: "SQL over everything that is stored.",
+  live: "Readings as they become durable.",
+  tokens: "Who may do what.",
+  node: "State of this node.",
+  influx: "What InfluxDB clients expect, so that they work unchanged.",
+} as const
+
+export interface Operation {
+  readonly id: string
+  readonly tag: keyof typeof tags
+  readonly summary: string
+  readonly description?: string
+  /** `public` needs no token, `any` one with whatever scope. */
+  readonly access: "public" | "any" | Scope
+  /** Concerns the whole node: a token limited to devices is refused. */
+  readonly wholeNode?: boolean
+  /** Errors in the shape of InfluxDB 1 or 2 instead of problem+json, and its ways to pass a token. */
+  readonly dialect?: "influx1" | "influx2"
+  /** A body that Fastify does not validate, by media type. */
+  readonly body?: Readonly<Record<string, Media>>
+  readonly bodyDescription?: string
+  /** By status. */
+  readonly answers: Readonly<Record<number, Answer>>
+  /** Codes that this operation can answer with besides those that all can. */
+  readonly problems?: readonly ErrorCode[]
+}
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    operation?: Operation
+  }
+  interface FastifyRequest {
+    /** Who asks; null before authentication and where none is needed. */
+    principal: Principal | null
+    /** The secret that was presented, for streams that outlive their request. */
+    secret: string | null
+  }
+}

@@ -1,0 +1,81 @@
+/** What other rooms do for the API. Structural: each room's own types fit without naming these. */
+import type { Principal, Reading } from "@brume/core"
+
+export interface Sender {
+  readonly principal: Principal
+  /** A client's name for this request: the same key again stores nothing twice. */
+  readonly idempotencyKey: string | undefined
+}
+
+export interface StoredReadings {
+  readonly accepted: number
+  /** Sequence of the first one. */
+  readonly seq: number
+  readonly epoch: string
+  /** The answer is the one to an earlier request with the same key; nothing was stored now. */
+  readonly replayed?: true
+}
+
+export interface StoredLines extends StoredReadings {
+  /** Why some lines were refused; the others are stored. */
+  readonly error: Error | undefined
+  readonly refused: number
+}
+
+export type ReadingsFormat = "json" | "ndjson" | "senml"
+export type LinePrecision = "ns" | "us" | "ms" | "s" | "m" | "h"
+
+/** Durable when a promise resolves. (A4) */
+export interface IngestPort {
+  readings(bytes: Uint8Array, format: ReadingsFormat, sender: Sender): Promise<StoredReadings>
+  lines(bytes: Uint8Array, precision: LinePrecision, sender: Sender): Promise<StoredLines>
+}
+
+export interface KnownDevice {
+  readonly device: string
+  /** When the node last received a reading of it, µs since 1970 UTC. */
+  readonly received: number
+  /** How many series it has. */
+  readonly series: number
+  /** The newest reading of each, or of the first ones where there are very many. */
+  readonly latest: readonly Reading[]
+}
+
+export interface DeviceRequest {
+  readonly principal: Principal
+  readonly limit: number
+  /** Only devices whose names sort behind this one. */
+  readonly after: string | undefined
+  /** Filters with MQTT wildcards; undefined means all. */
+  readonly devices: readonly string[] | undefined
+}
+
+/** Devices that the principal may see. */
+export interface DevicesPort {
+  /** By name. `next` is the name to go on after, where there are more. */
+  list(request: DeviceRequest): Promise<{ readonly devices: readonly KnownDevice[]; readonly next: string | undefined }>
+  /** Rejects with `device_not_found` and `forbidden`. */
+  get(device: string, principal: Principal): Promise<KnownDevice>
+}
+
+export interface LiveFilter {
+  readonly principal: Principal
+  /** Filters with MQTT wildcards; undefined means all. */
+  readonly devices: readonly string[] | undefined
+  readonly properties: readonly string[] | undefined
+}
+
+export interface LivePort {
+  /** Calls `wake` when readings wait in the queue, which holds only what the filter allows. */
+  subscribe(filter: LiveFilter, wake: () => void): LiveQueue
+}
+
+/** Readings that wait for one connection. Bounded by its maker, who drops and counts beyond that. */
+export interface LiveQueue {
+  /** The oldest ones, at most `limit`. */
+  take(limit: number): readonly Reading[]
+  /** How many were left out since the last call. */
+  takeDropped(): number
+  /** Idempotent. */
+  close(): void
+}

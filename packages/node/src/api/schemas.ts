@@ -1,0 +1,159 @@
+/** JSON shapes that several operations share, and the form of times in JSON. */
+import { errorRegistry, type Reading } from "@brume/core"
+import type { JsonSchema } from "./operation.ts"
+
+/** ISO 8601 in UTC with microseconds. @param us µs since 1970 UTC */
+export function isoTime(us: number): string {
+  const ms = Math.floor(us / 1_000)
+  const micros = us - ms * 1_000
+  return `${new Date(ms).toISOString().slice(0, -1)}${String(micros).padStart(3, "0")}Z`
+}
+
+/** A reading as the API shows it: core's, with times as texts. */
+export interface ShownReading extends Omit<Reading, "time" | "received"> {
+  readonly time: string
+  readonly received: string
+}
+
+export function shownReading(reading: Reading): ShownReading {
+  return { ...reading, time: isoTime(reading.time), received: isoTime(reading.received) }
+}
+
+const time = { type: "string", format: "date-time", description: "ISO 8601 in UTC with microseconds." } as const
+
+export const readingExample = {
+  time: "2025-01-01T00:00:00.000000Z",
+  received: "2025-01-01T00:00:00.020000Z",
+  device: "fridge-1",
+  property: "temperature",
+  value: 4.2,
+  text: null,
+  json: null,
+  tags: "{}",
+  quality: 0,
+  node: "gateway",
+  epoch: "5f0c6b1d2e3a4958",
+  seq: 1024,
+}
+
+const reading = {
+  $id: "Reading",
+  type: "object",
+  description: "One reading. Exactly one of `value`, `text` and `json` is set; a big integer has `value` and `json`.",
+  required: Object.keys(readingExample),
+  properties: {
+    time: { ...time, description: "When the device measured." },
+    received: { ...time, description: "When the node received it." },
+    device: { type: "string" },
+    property: { type: "string" },
+    value: { type: ["number", "null"], description: "The number." },
+    text: { type: ["string", "null"], description: "The text." },
+    json: { type: ["string", "null"], description: "Booleans, objects, arrays and integers beyond 2^53, as raw JSON." },
+    tags: { type: "string", description: "Canonical JSON object; part of the series' identity." },
+    quality: {
+      type: "integer",
+      description: "Bit set: 1 device clock implausible, 2 node clock, 4 marked by the device.",
+    },
+    node: { type: "string", description: "Name of the node that received it." },
+    epoch: { type: "string", description: "Life of that node's log." },
+    seq: { type: "integer", description: "Its place in that log." },
+  },
+}
+
+const problem = {
+  $id: "Problem",
+  type: "object",
+  description: "An error, as in RFC 9457. `code` is its identity; texts may change.",
+  required: ["type", "title", "status", "code", "detail", "retry"],
+  properties: {
+    type: { type: "string" },
+    title: { type: "string", description: "What the code means." },
+    status: { type: "integer" },
+    code: { type: "string", enum: Object.keys(errorRegistry) },
+    detail: { type: "string", description: "What failed, by name, and why." },
+    retry: { type: "string", enum: ["never", "later", "now"], description: "Whether the same request can succeed." },
+    hint: { type: "string", description: "What to do about it." },
+    details: { type: "object", description: "Facts for programs, e.g. `mistakes` with the path of each." },
+  },
+}
+
+const rows = {
+  $id: "Rows",
+  type: "object",
+  required: ["id", "columns", "rows", "rowCount"],
+  properties: {
+    id: { type: "string" },
+    columns: {
+      type: "array",
+      items: {
+        type: "object",
+        required: ["name", "type"],
+        properties: { name: { type: "string" }, type: { type: "string", description: "DuckDB's name of the type." } },
+      },
+    },
+    rows: { type: "array", items: { type: "object" } },
+    rowCount: { type: "integer" },
+  },
+}
+
+const runningQuery = {
+  $id: "RunningQuery",
+  type: "object",
+  required: ["id", "sql", "started", "state"],
+  properties: {
+    id: { type: "string" },
+    sql: { type: "string" },
+    started: time,
+    state: { type: "string", enum: ["waiting", "running"] },
+  },
+}
+
+const token = {
+  $id: "Token",
+  type: "object",
+  description: "A token; never its secret.",
+  required: ["id", "name", "scopes", "created"],
+  properties: {
+    id: { type: "string" },
+    name: { type: "string" },
+    scopes: { type: "array", items: { type: "string", enum: ["admin", "read", "write"] } },
+    devices: { type: "array", items: { type: "string" }, description: "Device filters; all devices without it." },
+    created: time,
+    expires: { ...time, description: "Never without it." },
+  },
+}
+
+const newToken = {
+  ...token,
+  $id: "NewToken",
+  description: "A token with its secret, which is shown this once.",
+  required: [...token.required, "secret"],
+  properties: { ...token.properties, secret: { type: "string" } },
+}
+
+const device = {
+  $id: "Device",
+  type: "object",
+  required: ["device", "received", "series", "latest"],
+  properties: {
+    device: { type: "string" },
+    received: { ...time, description: "When the node last received a reading of it." },
+    series: { type: "integer", description: "How many series it has." },
+    latest: {
+      type: "array",
+      items: { $ref: "Reading#" },
+      description: "The newest reading of each series; of the first ones where there are very many.",
+    },
+  },
+}
+
+/** All of them, by the `$id` with which operations refer to them. */
+export const sharedSchemas: readonly (JsonSchema & { readonly $id: string })[] = [
+  problem,
+  reading,
+  rows,
+  runningQuery,
+  token,
+  newToken,
+  device,
+]
