@@ -112,7 +112,7 @@ test("what must not happen twice is sent once", async () => {
   const client = createClient({ url: node.url, retry: quick })
   await failureOf(client.writeLines({ lineProtocol: "m f=1" }))
   await failureOf(client.tokens.create({ name: "n", scopes: ["read"] }))
-  expect(node.requests.map(({ url }) => url)).toEqual(["/api/v2/write", "/v1/tokens"])
+  expect(node.requests.map(({ url }) => url)).toEqual(["/write", "/v1/tokens"])
 })
 
 test("a long Retry-After is told instead of slept through", async () => {

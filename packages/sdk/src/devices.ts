@@ -20,6 +20,8 @@ export interface Devices {
 }
 
 export interface DeviceListOptions {
+  /** Filters with MQTT wildcards. @default every device */
+  readonly devices?: readonly string[]
   /** Devices asked for at once. @default the node's page size */
   readonly pageSize?: number
   readonly signal?: AbortSignal
@@ -31,6 +33,7 @@ export function createDevices(transport: Transport): Devices {
       let cursor: string | undefined
       do {
         const search = new URLSearchParams()
+        for (const filter of options.devices ?? []) search.append("device", filter)
         if (options.pageSize !== undefined) search.set("limit", String(options.pageSize))
         if (cursor !== undefined) search.set("cursor", cursor)
         const { signal } = options

@@ -9,7 +9,7 @@ export interface NdjsonInput {
   readonly ndjson: string | Uint8Array<ArrayBuffer>
 }
 
-/** InfluxDB's line protocol as text or bytes. */
+/** InfluxDB's line protocol as text or bytes. Good lines are stored even where others are refused. */
 export interface LineProtocolInput {
   readonly lineProtocol: string | Uint8Array<ArrayBuffer>
   /** Unit of the timestamps. @default "ns" */
@@ -81,7 +81,7 @@ export async function writeLines(
   options: WriteOptions = {},
 ): Promise<void> {
   const search = new URLSearchParams(precision === undefined ? {} : { precision })
-  const call = { method: "POST", path: "api/v2/write", search, isIdempotent: false } as const
+  const call = { method: "POST", path: "write", search, isIdempotent: false } as const
   const { timeoutMs, signal } = options
   const packing = await packed({ "content-type": "text/plain; charset=utf-8" }, lineProtocol, transport.base)
   await transport.json({ ...call, ...packing, timeoutMs, signal })

@@ -43,6 +43,8 @@ export function createDelivery({ send, read, written, rejected }: DeliveryOption
 
   function isPoison(error: FogError): boolean {
     internalFaults = error.code === "internal" ? internalFaults + 1 : 0
+    // A token without the right to write is mended by people; one that is limited to devices refuses some readings.
+    if (error.code === "forbidden") return typeof error.details?.device === "string"
     return poison.includes(error.code) || internalFaults >= maxInternalFaults
   }
 

@@ -11,6 +11,9 @@ export interface Part {
   readonly lines: readonly string[]
 }
 
+/** Beyond this length of a key, parts are found by halving alone: a node accepts 255 characters. */
+const maxKeyLength = 200
+
 export interface Sifted {
   /** To be sent instead of the part. */
   readonly parts: readonly Part[]
@@ -20,8 +23,8 @@ export interface Sifted {
 export function sift(part: Part, error: FogError): Sifted {
   const { key, lines } = part
   if (lines.length < 2) return { parts: [], refused: lines }
-  const named = namedLines(error, lines.length)
-  if (named !== undefined) {
+  const named = namedLines(error, lines)
+  if (named !== undefined && key.length < maxKeyLength) {
     const rest = lines.filter((_, index) => !named.has(index + 1))
     const refused = lines.filter((_, index) => named.has(index + 1))
     return { parts: rest.length === 0 ? [] : [{ key: `${key}x`, lines: rest }], refused }
@@ -36,13 +39,19 @@ export function sift(part: Part, error: FogError): Sifted {
   }
 }
 
-/** The numbers of all bad lines, counted from 1; undefined when the error does not name every one. */
-function namedLines(error: FogError, count: number): ReadonlySet<number> | undefined {
-  const mistakes = error.details?.mistakes
-  if (error.code !== "readings_invalid" || !Array.isArray(mistakes) || error.details?.count !== mistakes.length) {
-    return undefined
+/** The numbers of bad lines, counted from 1; undefined when the error names not every line that it means. */
+function namedLines(error: FogError, lines: readonly string[]): ReadonlySet<number> | undefined {
+  const { mistakes, count, device } = error.details ?? {}
+  if (error.code === "forbidden") {
+    const numbers = lines.flatMap((line, index) => (deviceOf(line) === device ? [index + 1] : []))
+    return numbers.length === 0 ? undefined : new Set(numbers)
   }
+  if (error.code !== "readings_invalid" || !Array.isArray(mistakes) || count !== mistakes.length) return undefined
   const numbers = mistakes.map(({ at }: { at?: unknown }) => Number(/^line (\d+)\b/.exec(String(at))?.[1]))
-  const isComplete = numbers.length > 0 && numbers.every((line) => line >= 1 && line <= count)
+  const isComplete = numbers.length > 0 && numbers.every((line) => line >= 1 && line <= lines.length)
   return isComplete ? new Set(numbers) : undefined
+}
+
+function deviceOf(line: string): string | undefined {
+  return (JSON.parse(line) as { device?: string }).device
 }

@@ -164,6 +164,24 @@ test("poison readings go to onRejected, and every other reading of their batch i
   )
 })
 
+test("a token that is limited to devices costs the readings of other devices alone", async () => {
+  await using node = await storingNode()
+  const store = node.answer
+  node.answer = (request, response) => {
+    const device = ["b", "c"].find((name) => request.body.includes(`"device":"${name}"`))
+    if (device === undefined) return store(request, response)
+    problem(response, 403, { code: "forbidden", details: { device } })
+  }
+  const rejected: string[] = []
+  await using writer = writerOf(node, { onRejected: (_error, lines) => rejected.push(...lines) })
+  for (const [value, device] of ["a", "b", "a", "c", "b", "a"].entries()) {
+    void writer.add({ device, property: "p", value })
+  }
+  await writer.flush()
+  expect(node.stored).toEqual([0, 2, 5])
+  expect(rejected.flatMap(valuesOf)).toEqual([1, 4, 3])
+})
+
 test("a batch that always breaks the node is given up after five attempts, and the rest goes on", async () => {
   await using node = await storingNode()
   const store = node.answer
