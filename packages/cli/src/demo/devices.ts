@@ -1,0 +1,150 @@
+/**
+ * The site's devices as a client of a node: they hand over the history that the node lacks, and then go on live.
+ *
+ * D1: everything goes through the node's own HTTP API with the SDK's writer, as any device's gateway would do it.
+ * D2: closing ends within `closeMs`, whatever the node does.
+ */
+import { type BrumeClient, createClient, type FogError, type Writer } from "@brume/sdk"
+import { createFeed, type Feed } from "./feed.ts"
+import { createSite } from "./site.ts"
+import type { Weather } from "./weather.ts"
+
+export interface DevicesOptions {
+  readonly url: string
+  readonly token: string
+  readonly weather: Weather
+  readonly devices: number
+  readonly seed: number
+  readonly speed: number
+  readonly historyMs: number
+  /** A line for the person at the terminal. */
+  readonly tell: (line: string) => void
+}
+
+export interface Devices extends AsyncDisposable {
+  /** Resolves when the history is on the node's disk, or the devices were closed before. */
+  readonly filled: Promise<void>
+  /** Idempotent. */
+  close(): Promise<void>
+}
+
+/** How often the live devices look at the clock. */
+const turnMs = 200
+/** Longest time for which the simulation keeps the process from other work. */
+const sliceMs = 8
+const closeMs = 500
+
+export async function openDevices(options: DevicesOptions): Promise<Devices> {
+  const { url, token, speed, tell } = options
+  const client = createClient({ url, token })
+  const writer = client.writer({ maxBatch: 2_000, maxBufferedReadings: 10_000, ...complaints(tell) })
+  const now = Date.now()
+  const siteFrom = (from: number) =>
+    createSite({ ...options, utcOffsetMs: -new Date(now).getTimezoneOffset() * 60_000, from })
+  const names = new Set(siteFrom(now).devices.map((device) => device.name))
+  const from = Math.max(now - options.historyMs, Math.min(await newestReading(client, names), now))
+  const site = siteFrom(from)
+  const feed = createFeed({ site, liveFrom: now, speed })
+  const ending = new AbortController()
+
+  async function fill(): Promise<void> {
+    const begun = performance.now()
+    const count = await pass(feed, { from, to: now, writer, signal: ending.signal })
+    await writer.flush()
+    if (ending.signal.aborted) return
+    const seconds = ((performance.now() - begun) / 1_000).toFixed(1)
+    tell(`${count.toLocaleString("en")} readings of the past ${span(now - from)} are stored after ${seconds} s.`)
+  }
+
+  async function live(): Promise<void> {
+    let last = now
+    while (!ending.signal.aborted) {
+      const to = Date.now()
+      // A clock that was set back: wait until it is where it was.
+      if (to > last) {
+        await pass(feed, { from: last, to, writer, signal: ending.signal })
+        last = to
+      }
+      await pause(turnMs, ending.signal)
+    }
+  }
+
+  const filled = fill().catch((error: unknown) => {
+    if (!ending.signal.aborted) tell(`The history could not be stored: ${(error as Error).message}`)
+  })
+  const living = filled.then(live)
+  let closing: Promise<void> | undefined
+  async function end(): Promise<void> {
+    ending.abort()
+    // D2: what the writer still holds is simulated, and the past of the next start.
+    await writer.close({ timeoutMs: closeMs }).catch(() => {})
+    await living.catch(() => {})
+  }
+  const close = (): Promise<void> => {
+    closing ??= end()
+    return closing
+  }
+  return { filled, close, [Symbol.asyncDispose]: close }
+}
+
+/** Newest reading of these devices on the node, ms since 1970 UTC, 0 without one: they go on from there. */
+async function newestReading(client: BrumeClient, names: ReadonlySet<string>): Promise<number> {
+  const rows = await client.query<{ device: string; newest: number | string }>(
+    "SELECT device, epoch_ms(max(time)) AS newest FROM latest GROUP BY device",
+  )
+  return Math.max(0, ...rows.filter(({ device }) => names.has(device)).map(({ newest }) => Number(newest)))
+}
+
+interface Pass {
+  readonly from: number
+  readonly to: number
+  readonly writer: Writer
+  readonly signal: AbortSignal
+}
+
+/** Hands over what happened in an interval, in small slices; resolves to the number of readings. */
+async function pass(feed: Feed, { from, to, writer, signal }: Pass): Promise<number> {
+  let count = 0
+  let begun = performance.now()
+  for (const reading of feed.between(from, to)) {
+    if (signal.aborted) return count
+    const room = writer.add(reading)
+    if (room !== undefined) await room
+    count++
+    if (performance.now() - begun < sliceMs) continue
+    await new Promise((resolve) => setImmediate(resolve))
+    begun = performance.now()
+  }
+  return count
+}
+
+/** Tells of each kind of trouble once, until it is over. */
+function complaints(tell: (line: string) => void) {
+  let last = ""
+  const once = (text: string): void => {
+    if (text !== last) tell(text)
+    last = text
+  }
+  return {
+    onError: (error: FogError) => once(`The devices keep their readings and try again: ${error.message}`),
+    onRejected: (error: FogError) => once(`The node refused readings: ${error.message}`),
+  }
+}
+
+function pause(delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener("abort", end)
+      resolve()
+    }
+    const timer = setTimeout(end, delayMs)
+    signal.addEventListener("abort", end)
+  })
+}
+
+function span(ms: number): string {
+  const hours = ms / 3_600_000
+  if (hours >= 48) return `${Math.round(hours / 24)} days`
+  return hours >= 2 ? `${Math.round(hours)} hours` : `${Math.max(1, Math.round(ms / 60_000))} minutes`
+}

@@ -1,0 +1,80 @@
+/**
+ * When doors open and when rooms defrost: pure functions of the seed, the room and the local time.
+ *
+ * Doors follow a working day: busy in the morning and after lunch, quiet at night and on Sunday. About once a day
+ * somebody forgets to close one.
+ */
+import { type Chance, normal } from "./chance.ts"
+import type { RoomSpec } from "./room.ts"
+
+const hourMs = 3_600_000
+const dayMs = 24 * hourMs
+const defrostMs = 14 * 60_000
+/** No opening lasts longer, so that an hour and the one before it tell whether a door is open now. */
+const longestOpeningMs = 25 * 60_000
+/** Share of openings after which the door stays open for many minutes. */
+const forgottenShare = 0.02
+/** Openings of one door in an hour, at most. */
+const maxOpenings = 30
+
+interface Opening {
+  readonly from: number
+  readonly to: number
+}
+
+export interface Schedule {
+  isDoorOpen(spec: RoomSpec, local: number): boolean
+  isDefrosting(spec: RoomSpec, local: number): boolean
+}
+
+export function createSchedule(chance: Chance): Schedule {
+  /** The last two hours of each room. */
+  const known = new Map<string, { hour: number; openings: readonly Opening[] }>()
+
+  function openingsAround(spec: RoomSpec, local: number): readonly Opening[] {
+    const hour = Math.floor(local / hourMs)
+    let entry = known.get(spec.name)
+    if (entry?.hour !== hour) {
+      const openings = [...openingsOf(spec, hour - 1, chance), ...openingsOf(spec, hour, chance)]
+      entry = { hour, openings }
+      known.set(spec.name, entry)
+    }
+    return entry.openings
+  }
+
+  return {
+    isDoorOpen: (spec, local) => openingsAround(spec, local).some(({ from, to }) => from <= local && local < to),
+    isDefrosting(spec, local) {
+      if (spec.defrostsPerDay === 0) return false
+      const period = dayMs / spec.defrostsPerDay
+      const shift = chance(spec.name, "defrost") * period
+      return (((local - shift) % period) + period) % period < defrostMs
+    },
+  }
+}
+
+function openingsOf(spec: RoomSpec, hour: number, chance: Chance): Opening[] {
+  const expected = spec.openingsPerHour * bustle(hour)
+  // Rounded at random, so that a rare opening is rare rather than never.
+  const count = Math.min(maxOpenings, Math.floor(expected * (0.5 + chance(spec.name, "count", hour)) + chance(hour)))
+  return Array.from({ length: count }, (_, index) => {
+    const draw = (what: string): number => chance(spec.name, what, hour, index)
+    const from = hour * hourMs + draw("from") * hourMs
+    const isForgotten = draw("forgotten") < forgottenShare
+    const lengthMs = isForgotten
+      ? 480_000 + draw("length") * (longestOpeningMs - 480_000)
+      : 40_000 + 18_000 * normal(chance, spec.name, "length", hour, index)
+    return { from, to: from + Math.max(10_000, lengthMs) }
+  })
+}
+
+/** How busy an hour is: 1 in a usual working hour. */
+function bustle(hour: number): number {
+  const ofDay = ((hour % 24) + 24) % 24
+  const weekday = new Date(hour * hourMs).getUTCDay()
+  const day = weekday === 0 ? 0.15 : weekday === 6 ? 0.6 : 1
+  if (ofDay < 5 || ofDay >= 22) return 0.04
+  if (ofDay < 7 || ofDay >= 19) return 0.35 * day
+  const isPeak = (ofDay >= 8 && ofDay < 11) || (ofDay >= 13 && ofDay < 15)
+  return (isPeak ? 1.5 : 0.9) * day
+}
