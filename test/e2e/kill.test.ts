@@ -14,7 +14,7 @@ test("kill -9 under load loses no acknowledged reading and stores none twice", {
 }, async () => {
   await using folder = await temporaryFolder()
   // Small limits, so that rotation, sealing, merging and trimming happen between the kills as well.
-  const settings = ["store.log.fileBytes=262144", "store.tables.sealRows=5000", "store.tables.sealAgeMs=500"]
+  const settings = ["store.log.fileBytes=1MiB", "store.tables.sealRows=5000", "store.tables.sealAgeMs=1s"]
   const args = settings.flatMap((setting) => ["--set", setting])
   let node: NodeProcess = await startNode(folder.path, args)
   let isOver = false
