@@ -113,7 +113,6 @@ async function makeAdmin(table: TokenTable, options: TokensOptions): Promise<Mad
   const former = table.selfMade()
   const { entry, secret, record } = makeToken({ name: adminName, scopes: ["admin"] }, { clock, random, selfMade: true })
   await disk.replace(adminFile, new TextEncoder().encode(`${secret}\n`))
-  for (const id of former) table.revoke(id)
   await documents.put([record, ...tombstones(table, former, clock.now())]).durable
   for (const id of former) table.remove(id)
   table.add(entry)

@@ -58,7 +58,7 @@ test.each(["pretty", "json"] as const)("no secret is printed in %s, by type nor 
     text: `Bearer ${secret}`,
     error: new Error(`refused ${secret}`, { cause: new Error(secret) }),
   })
-  expect(lines.join("")).toContain("[secret]")
+  expect(lines.join("")).toMatch(/\btyped"?[=:]"?\[secret\]/)
   expect(lines.join("")).toContain("brume_a1b2c3_[secret]")
   expect(lines.join("")).not.toMatch(/hunter2|Sup3r/)
 })
