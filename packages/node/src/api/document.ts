@@ -76,7 +76,7 @@ function described(schema: FastifySchema | undefined, route: RouteOptions): Fast
     ...(description === undefined ? {} : { description }),
     security: securityOf(operation),
     "x-access": access,
-    ...(body === undefined ? {} : { body: { content: body } }),
+    ...(body === undefined ? {} : { body: { content: withExamples(body) } }),
     response: responsesOf(operation),
   } as FastifySchema
 }
@@ -110,6 +110,16 @@ function withSchemas(content: NonNullable<Answer["content"]>): Record<string, Js
     Object.entries(content).map(([type, { schema, example }]) => [
       type,
       { schema: schema ?? { type: "string" }, ...(example === undefined ? {} : { example }) },
+    ]),
+  )
+}
+
+/** In bodies the generator takes the example from the schema. */
+function withExamples(content: NonNullable<Operation["body"]>): Record<string, JsonSchema> {
+  return Object.fromEntries(
+    Object.entries(content).map(([type, { schema, example }]) => [
+      type,
+      { schema: { ...(schema ?? { type: "string" }), ...(example === undefined ? {} : { examples: [example] }) } },
     ]),
   )
 }

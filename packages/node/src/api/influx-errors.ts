@@ -10,6 +10,10 @@ export interface InfluxAnswer {
   readonly headers: Readonly<Record<string, string>>
 }
 
+/** Clients choose their way by this version; it is the newest whose writing this API offers. */
+export const influxVersion = "1.8.10"
+export const influxHeaders = { "x-influxdb-version": influxVersion, "x-influxdb-build": "Brume" } as const
+
 /** Longest text in a header: clients print it, proxies limit it. */
 const maxHeaderLength = 1_000
 
@@ -38,6 +42,7 @@ export function influxAnswer(error: FogError, dialect: "influx1" | "influx2"): I
       dialect === "influx1" ? { error: plain, ...toProblem(error) } : { ...toProblem(error), code, message: plain },
     ),
     headers: {
+      ...influxHeaders,
       ...(error.status === 401 ? { "www-authenticate": 'Basic realm="brume"' } : {}),
       "x-influxdb-error": headerText(plain),
       ...(dialect === "influx2" ? { "x-platform-error-code": code } : {}),

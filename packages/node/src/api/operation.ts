@@ -17,7 +17,8 @@ export interface Answer {
   readonly description: string
   /** By media type; none for an empty answer. */
   readonly content?: Readonly<Record<string, Media>>
-  readonly headers?: Readonly<Record<string, { readonly description: string; readonly schema: JsonSchema }>>
+  /** Each a schema with a description. */
+  readonly headers?: Readonly<Record<string, JsonSchema>>
 }
 
 export const tags = {
@@ -42,7 +43,6 @@ export interface Operation {
   readonly dialect?: "influx1" | "influx2"
   /** A body that Fastify does not validate, by media type. */
   readonly body?: Readonly<Record<string, Media>>
-  readonly bodyDescription?: string
   /** By status. */
   readonly answers: Readonly<Record<number, Answer>>
   /** Codes that this operation can answer with besides those that all can. */

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from "node:http"
 import { type Clock, FogError, isFogError, type Logger, toProblem } from "@brume/core"
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify"
+import { securityHeaders } from "./gate.ts"
 import { influxAnswer } from "./influx-errors.ts"
 import { linger } from "./linger.ts"
 
@@ -31,9 +32,16 @@ export function createProblemHandler(options: ProblemOptions) {
       dialect === undefined
         ? { type: "application/problem+json", body: JSON.stringify(toProblem(error)), headers: {} }
         : influxAnswer(error, dialect)
-    reply.code(error.status).headers({ ...headers, ...answer.headers, "content-type": answer.type })
+    reply.code(error.status).headers({
+      ...securityHeaders,
+      "x-request-id": request.id,
+      ...headers,
+      ...answer.headers,
+      "content-type": answer.type,
+    })
     if (hasUnreadBody(request.raw)) linger(reply, answer.body, options.clock)
-    else reply.send(answer.body)
+    // As bytes, because Fastify would add a charset to a text's type, which problem+json does not have.
+    else reply.send(Buffer.from(answer.body))
   }
 }
 
@@ -65,7 +73,7 @@ function headersOf(error: FogError): Record<string, string> {
 const dropBytes = 65_536
 
 function hasUnreadBody(request: IncomingMessage): boolean {
-  if (request.complete) return false
+  if (request.complete || request.readableEnded) return false
   if (request.headers["transfer-encoding"] !== undefined) return true
   return Number(request.headers["content-length"] ?? 0) > dropBytes
 }
@@ -77,10 +85,7 @@ export function fogErrorOf(thrown: unknown): FogError {
   if (Array.isArray(error.validation)) return mistakes(error as FastifyError)
   switch (error.code) {
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
-      return new FogError("payload_type", {
-        message: "The content type of the body is not supported here",
-        hint: "The operation's request body in /v1/openapi.json lists the types that it reads.",
-      })
+      return invalid("The Content-Type header is malformed", "It looks like application/json.")
     case "FST_ERR_CTP_BODY_TOO_LARGE":
       return new FogError("payload_too_large", { message: "The body is larger than the limit" })
     case "FST_ERR_MAX_PARAM_LENGTH":
@@ -104,9 +109,12 @@ function invalid(message: string, hint?: string): FogError {
   return new FogError("request_invalid", { message, ...(hint === undefined ? {} : { hint }) })
 }
 
+/** Where a mistake is, in words of HTTP. */
+const partNames = { body: "body", headers: "header", params: "path", querystring: "query" } as const
+
 /** All mistakes that the schema found, each with its path. */
 function mistakes(error: FastifyError): FogError {
-  const part = error.validationContext ?? "body"
+  const part = partNames[error.validationContext ?? "body"]
   const found = (error.validation ?? []).map((mistake) => {
     const parameters = mistake.params as Record<string, unknown>
     const extra = parameters.additionalProperty

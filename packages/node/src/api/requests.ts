@@ -154,9 +154,13 @@ function createObserver({ metrics, clock, connections }: RequestsOptions, state:
     connections.answering(request.raw.socket, raw)
     if (request.ws) return
     state.running++
+    let isFinished = false
+    raw.once("finish", () => {
+      isFinished = true
+    })
     raw.once("close", () => {
       state.running--
-      const status = raw.writableFinished ? `${Math.floor(raw.statusCode / 100)}xx` : "aborted"
+      const status = isFinished ? `${Math.floor(raw.statusCode / 100)}xx` : "aborted"
       counter.add(1, { route: request.routeOptions.url ?? "none", status })
       seconds.observe((clock.monotonic() - start) / 1_000)
     })

@@ -7,6 +7,7 @@
 import { FogError, type Store } from "@brume/core"
 import type { FastifyInstance, FastifyReply } from "fastify"
 import type { BodyReader } from "../body.ts"
+import { influxHeaders, influxVersion } from "../influx-errors.ts"
 import type { Operation } from "../operation.ts"
 import type { IngestPort, LinePrecision } from "../ports.ts"
 import { influxQuery } from "./influx-query.ts"
@@ -20,9 +21,6 @@ export interface InfluxRoutesOptions {
   readonly maxBodyBytes: number
   readonly version: string
 }
-
-/** Clients choose their way by this version; it is the newest whose writing this API offers. */
-const influxVersion = "1.8.10"
 
 /** Units of timestamps: the words of both versions. */
 const precisions: Readonly<Record<string, LinePrecision>> = {
@@ -136,7 +134,12 @@ const query: Operation = {
   },
 }
 
-const queryBody = { "application/x-www-form-urlencoded": { example: "q=CREATE DATABASE plant" } }
+const queryPost: Operation = {
+  ...query,
+  id: "influxQueryPost",
+  body: { "application/x-www-form-urlencoded": { example: "q=CREATE DATABASE plant" } },
+  problems: ["payload_too_large", "payload_type", "payload_encoding", "store_busy"],
+}
 
 const queryParameters = {
   type: "object",
@@ -149,7 +152,7 @@ const maxFormBytes = 65_536
 /** @param app a scope whose bodies Fastify leaves alone */
 export function addInfluxRoutes(app: FastifyInstance, options: InfluxRoutesOptions): void {
   app.addHook("onRequest", (_request, reply, done) => {
-    reply.header("x-influxdb-version", influxVersion).header("x-influxdb-build", "Brume")
+    reply.headers(influxHeaders)
     done()
   })
   addWriteRoutes(app, options)
@@ -235,7 +238,7 @@ function addQueryRoutes(app: FastifyInstance, { readBody }: InfluxRoutesOptions)
   app.route<{ Querystring: { q?: string } }>({
     ...shared,
     method: "POST",
-    config: { operation: { ...query, id: "influxQueryPost", body: queryBody } },
+    config: { operation: queryPost },
     handler: async (request, reply) => {
       const body = await readBody(request.raw, maxFormBytes)
       const form = new URLSearchParams(body.bytes.toString())

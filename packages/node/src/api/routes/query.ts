@@ -25,6 +25,7 @@ export interface QueryRoutesOptions {
 
 const statement = {
   type: "object",
+  examples: [{ sql: "SELECT device, time, value FROM latest WHERE property = $1", parameters: ["temperature"] }],
   additionalProperties: false,
   required: ["sql"],
   properties: {
@@ -74,7 +75,7 @@ const ask: Operation = {
   answers: {
     200: {
       description: "The rows. TIMESTAMP is ISO 8601 with microseconds; integers beyond 2^53 are strings.",
-      headers: { "x-query-id": { description: "Names the statement while it runs.", schema: { type: "string" } } },
+      headers: { "x-query-id": { type: "string", description: "Names the statement while it runs." } },
       content: {
         "application/json": { schema: { $ref: "Rows#" }, example: rowsExample },
         "text/csv": { example: "device,time,value\r\nfridge-1,2025-01-01T00:00:00.000000Z,4.2\r\n" },
@@ -187,7 +188,7 @@ export function addQueryRoutes(app: FastifyInstance, options: QueryRoutesOptions
 function abortOnClose(reply: FastifyReply): AbortController {
   const abort = new AbortController()
   reply.raw.once("close", () => {
-    if (!reply.raw.writableFinished) abort.abort()
+    if (!reply.raw.writableEnded) abort.abort()
   })
   return abort
 }

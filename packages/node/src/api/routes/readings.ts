@@ -36,10 +36,10 @@ const operation: Operation = {
   tag: "readings",
   summary: "Store readings",
   description:
-    "Answered when all of them are on the node's disk; all or none are stored. The body may be compressed (gzip, deflate, " +
+    "Answered when all of them are on the node's disk; all or none are stored. The body is one reading, a list of them, " +
+    "one a line, or a SenML pack (RFC 8428); without a content type it is JSON. It may be compressed (gzip, deflate, " +
     "br). With an `Idempotency-Key` the same request, sent again, stores nothing twice and gets the same answer.",
   access: "write",
-  bodyDescription: "One reading, a list of them, one a line, or a SenML pack (RFC 8428). Without a content type: JSON.",
   body: {
     "application/json": { schema: { anyOf: [reading, { type: "array", items: reading }] }, example: [one, several] },
     "application/x-ndjson": { example: `${JSON.stringify(one)}\n${JSON.stringify(several)}\n` },
@@ -53,8 +53,8 @@ const operation: Operation = {
       description: "All readings are durable.",
       headers: {
         "idempotent-replayed": {
+          type: "string",
           description: "`true` where an earlier request with the same key had stored them.",
-          schema: { type: "string" },
         },
       },
       content: {

@@ -13,6 +13,7 @@ export interface TokenRoutesOptions {
 
 const tokenRequest = {
   type: "object",
+  examples: [{ name: "greenhouse gateway", scopes: ["write"], devices: ["greenhouse/#"] }],
   additionalProperties: false,
   required: ["name", "scopes"],
   properties: {
