@@ -70,7 +70,7 @@ const escapes: Readonly<Record<string, string>> = {
 
 /** A copy: V8 makes long parts of a text point into it, and a name that is kept would keep the whole payload. */
 function detached(part: string): string {
-  return Buffer.from(part, "utf16le").toString("utf16le")
+  return Buffer.from(part).toString()
 }
 
 class Parser {
@@ -103,7 +103,8 @@ class Parser {
     if (this.#takeWord("true")) return true
     if (this.#takeWord("false")) return false
     if (this.#takeWord("null")) return null
-    if (this.#takeWord("NaN") || this.#takeWord("Infinity")) this.#fail("has NaN or Infinity, which JSON does not know")
+    if (this.#text.startsWith("NaN", this.#at) || this.#text.startsWith("Infinity", this.#at))
+      this.#fail("has NaN or Infinity, which JSON does not know")
     this.#fail(`has ${JSON.stringify(first)} where a JSON value is expected`)
   }
 

@@ -13,7 +13,8 @@ export function parseJson(bytes: Uint8Array, context: PayloadContext): ReadingBa
   if (!Array.isArray(value)) collector.add(value, write, "")
   else {
     if (value.length > context.limits.readings) throw tooManyReadings(context.limits.readings)
-    for (let index = 0; index < value.length; index++) collector.add(value[index]!, write, `[${index}]`)
+    for (let index = 0; index < value.length && !collector.isFull; index++)
+      collector.add(value[index]!, write, `[${index}]`)
   }
   return collector.finish()
 }

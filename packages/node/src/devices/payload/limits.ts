@@ -2,7 +2,7 @@
 export interface PayloadLimits {
   /** Size after decompression. @default 32 MiB */
   readonly sizeBytes: number
-  /** Readings in one payload; a line with three fields has three. @default 100000 */
+  /** Readings in one payload (a line with three fields has three), and its lines or array members. @default 100000 */
   readonly readings: number
   /** Text of one reading, UTF-16 code units. @default 65536 */
   readonly textLength: number
@@ -28,3 +28,6 @@ export const maxJsonValues = 2_000_000
 
 /** Most mistakes that one answer names; the rest is counted. */
 export const maxMistakesNamed = 20
+
+/** Beyond this many mistakes the JSON formats stop reading: nothing is stored anyway, and mistakes cost more to find. */
+export const maxMistakesCounted = 1_000

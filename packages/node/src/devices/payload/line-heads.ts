@@ -13,7 +13,7 @@ const maxHeads = 65_536
 const maxFields = 131_072
 const maxNameBytes = 8 * 1024 * 1024
 /** Fields of one head. */
-const maxFieldsOfHead = 1_024
+const maxFieldsOfHead = 256
 /** Slots looked at for a head before the slow path. */
 const maxProbes = 12
 const firstSlotCount = 1_024

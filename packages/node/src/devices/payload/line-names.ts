@@ -7,6 +7,9 @@ import { isUtf8 } from "node:buffer"
 import { canonicalTags, maxTagsLength, nameProblem } from "@brume/core"
 import { excerpt } from "./mistakes.ts"
 
+/** Bytes of names that are looked at: what fits the limits is shorter, however it is escaped. */
+const maxRawLength = 65_535
+
 /** What a line says before its fields. */
 export interface LineHead {
   readonly device: string
@@ -21,6 +24,7 @@ export interface LineHead {
  * like the fields. A text is the reason why the head is malformed.
  */
 export function parseHead(bytes: Uint8Array, deviceTags: readonly string[]): LineHead | string {
+  if (bytes.length > maxRawLength) return `has more than ${maxRawLength} bytes of measurement and tags`
   const text = decode(bytes)
   if (text === undefined) return "has a measurement or tag that is not UTF-8"
   const parts = splitAtCommas(text)
@@ -48,6 +52,7 @@ export function parseField(
   bytes: Uint8Array,
   head: LineHead,
 ): { readonly property: string; readonly problem?: string } {
+  if (bytes.length > maxRawLength) return { property: "", problem: "has a field name that is much too long" }
   const text = decode(bytes)
   if (text === undefined) return { property: "", problem: "has a field name that is not UTF-8" }
   const field = withoutEscapes(text)

@@ -92,9 +92,9 @@ export class LineParser {
     const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.length)
     const limit = bytes.length
     const batch = new ReadingBatch(Math.min(this.#limits.readings, 16 + (limit >> 6)))
-    const mistakes = new Mistakes()
+    const mistakes = new Mistakes(Number.POSITIVE_INFINITY)
     const lines = new LineCounter(bytes)
-    let at = 0
+    let at = beginsWithMark(bytes) ? 3 : 0
     while (at < limit) {
       const byte = bytes[at]!
       if (byte === newline || byte === space || byte === carriageReturn || byte === 0x09) at++
@@ -105,6 +105,7 @@ export class LineParser {
           this.#commit(batch, context.receivedUs)
           at = end
         } else {
+          if (mistakes.count >= this.#limits.readings) throw tooManyReadings(this.#limits.readings)
           mistakes.add(`line ${lines.numberAt(at)}`, this.#problem)
           at = endOfRefused(bytes, this.#problemAt, limit)
         }
@@ -258,6 +259,11 @@ export class LineParser {
 const hint = "A line is measurement,tag=value field=value timestamp; see docs/guide/ingest.md."
 
 const isDigit = (byte: number): boolean => byte >= 0x30 && byte <= 0x39
+
+/** A byte order mark, which some editors write. */
+function beginsWithMark(bytes: Buffer): boolean {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
+}
 
 function skipSpaces(bytes: Buffer, start: number, limit: number): number {
   let at = start

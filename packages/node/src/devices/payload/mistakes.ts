@@ -1,5 +1,5 @@
 import { FogError } from "@brume/core"
-import { maxMistakesNamed } from "./limits.ts"
+import { maxMistakesCounted, maxMistakesNamed } from "./limits.ts"
 
 /** One mistake of a payload. */
 export interface Mistake {
@@ -9,10 +9,21 @@ export interface Mistake {
   readonly reason: string
 }
 
-/** Collects mistakes: keeps the first {@link maxMistakesNamed}, counts the rest. */
+/** Collects mistakes: keeps the first {@link maxMistakesNamed}, counts the others. */
 export class Mistakes {
   readonly named: Mistake[] = []
   count = 0
+  readonly #stopAt: number
+
+  /** @param stopAt how many make it pointless to read on; Infinity where the rest is stored nevertheless. */
+  constructor(stopAt = maxMistakesCounted) {
+    this.#stopAt = stopAt
+  }
+
+  /** Enough were found to stop reading, where one is enough to refuse. */
+  get isFull(): boolean {
+    return this.count >= this.#stopAt
+  }
 
   add(at: string, reason: string): void {
     this.count++
@@ -23,7 +34,7 @@ export class Mistakes {
   toError(outcome: string, hint?: string): FogError {
     const told = this.named.map(({ at, reason }) => (at === "" ? reason : `${at} ${reason}`))
     const more = this.count - told.length
-    if (more > 0) told.push(`and ${more} more`)
+    if (more > 0) told.push(`and ${this.isFull ? "at least " : ""}${more} more`)
     return new FogError("readings_invalid", {
       message: `${outcome}: ${told.join("; ")}`,
       ...(hint === undefined ? {} : { hint }),

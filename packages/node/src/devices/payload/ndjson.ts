@@ -2,7 +2,7 @@ import type { ReadingBatch } from "@brume/core"
 import { JsonFault } from "./exact-json.ts"
 import { parseJsonText } from "./json-text.ts"
 import type { PayloadContext } from "./payload.ts"
-import { ReadingCollector } from "./reading-collector.ts"
+import { ReadingCollector, tooManyReadings } from "./reading-collector.ts"
 import { decodeUtf8 } from "./utf8.ts"
 
 /** `application/x-ndjson`: one reading a line; blank lines are skipped. */
@@ -10,10 +10,14 @@ export function parseNdjson(bytes: Uint8Array, context: PayloadContext): Reading
   const text = decodeUtf8(bytes, context.limits)
   const collector = new ReadingCollector(context)
   let line = 1
-  for (let start = 0; start < text.length; line++) {
+  let lineCount = 0
+  for (let start = 0; start < text.length && !collector.isFull; line++) {
     const newline = text.indexOf("\n", start)
     const end = newline === -1 ? text.length : newline
-    if (!isBlank(text, start, end)) addLine(collector, { text, start, end, place: `line ${line}` }, context)
+    if (!isBlank(text, start, end)) {
+      if (++lineCount > context.limits.readings) throw tooManyReadings(context.limits.readings)
+      addLine(collector, { text, start, end, place: `line ${line}` }, context)
+    }
     start = end + 1
   }
   return collector.finish()

@@ -9,6 +9,9 @@ import { clockQuality, isCarriedTime, msProblem, parseIsoTime } from "./time.ts"
 /** Quality bits that a reading may bring: all known ones, so that exported readings can be sent again. */
 const knownQuality = qualityBits.deviceClock | qualityBits.nodeClock | qualityBits.deviceMarked
 
+/** More would not fit into the longest canonical tags anyway. */
+const maxTags = 1_500
+
 const knownFields: ReadonlySet<string> = new Set(["device", "property", "value", "values", "time", "tags", "quality"])
 
 /** What other systems call these fields, and fields of exported readings that the node sets itself. */
@@ -60,6 +63,11 @@ export class ReadingCollector {
     else this.addMistake(place, `is ${kindOf(reading)}, but a reading is an object`)
   }
 
+  /** Reading on would only find more mistakes. */
+  get isFull(): boolean {
+    return this.#mistakes.isFull
+  }
+
   addMistake(place: string, reason: string): void {
     this.#mistakes.add(place, reason)
   }
@@ -72,7 +80,11 @@ export class ReadingCollector {
   }
 
   #addReading(reading: JsonObject): void {
-    for (const field in reading) if (!knownFields.has(field)) this.#refuse(field, `is unknown; ${suggestion(field)}`)
+    for (const field in reading) {
+      if (knownFields.has(field)) continue
+      if (this.isFull) return
+      this.#refuse(field.length > 40 ? excerpt(field) : field, `is unknown; ${suggestion(field)}`)
+    }
     this.#device = this.#name("device", reading.device)
     this.#tags = reading.tags === undefined ? "{}" : this.#canonicalTags(reading.tags)
     this.#time = reading.time === undefined ? this.#context.receivedUs : this.#timeOf(reading.time)
@@ -94,6 +106,7 @@ export class ReadingCollector {
   #addValues(values: JsonObject): void {
     let count = 0
     for (const property in values) {
+      if (this.isFull) return
       count++
       const problem = this.#nameProblem(property)
       if (problem === undefined) this.#addValue(property, values[property]!, undefined)
@@ -153,8 +166,13 @@ export class ReadingCollector {
       this.#refuse("tags", `is ${kindOf(tags)}, but has to be an object of texts`)
       return "{}"
     }
+    let count = 0
     for (const name in tags) {
       const value = tags[name]!
+      if (++count > maxTags) {
+        this.#refuse("tags", `has more than ${maxTags} tags`)
+        break
+      }
       const problem = this.#nameProblem(name)
       if (problem !== undefined) this.#refuse("tags", `has the tag ${excerpt(name)}, whose name ${problem}`)
       if (typeof value !== "string") this.#refuse(`tags.${excerpt(name)}`, `is ${kindOf(value)}, but tags are texts`)
@@ -200,7 +218,7 @@ const readingHint =
 
 export function tooManyReadings(limit: number): FogError {
   return new FogError("readings_too_many", {
-    message: `The payload has more than ${limit} readings; nothing was stored`,
+    message: `The payload has more than ${limit} readings or lines; nothing was stored`,
     hint: "Send them in several requests.",
   })
 }

@@ -64,7 +64,7 @@ export function parseSenml(bytes: Uint8Array, context: PayloadContext): ReadingB
   if (!Array.isArray(pack)) reader.mistakes.add("", "the payload is no array of records, which a SenML pack is (5)")
   else {
     if (pack.length > context.limits.readings) throw tooManyReadings(context.limits.readings)
-    for (let index = 0; index < pack.length; index++) reader.read(pack[index]!, `[${index}]`)
+    for (let index = 0; index < pack.length && !reader.mistakes.isFull; index++) reader.read(pack[index]!, `[${index}]`)
   }
   return reader.finish()
 }
@@ -113,7 +113,7 @@ class PackReader {
     const before = this.mistakes.count
     if (!isJsonObject(record)) this.mistakes.add(place, "is no object, which a SenML record is (5)")
     else {
-      for (const label in record) this.#checkLabel(label, record[label]!, place)
+      for (const label in record) if (!this.mistakes.isFull) this.#checkLabel(label, record[label]!, place)
       if (this.mistakes.count > before) return
       const problem = this.#takeBases(record) ?? (isOnlyBases(record) ? undefined : this.#resolve(record))
       if (problem !== undefined) this.mistakes.add(place, problem)
