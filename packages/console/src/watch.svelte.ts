@@ -98,6 +98,8 @@ export class Watch {
         this.#measure(this.status)
       } catch (error) {
         this.#refuse(error)
+        this.#samples = []
+        this.rate = undefined
       }
       await new Promise((resolve) => setTimeout(resolve, statusEveryMs))
     }

@@ -1,8 +1,8 @@
 /**
  * When doors open and when rooms defrost: pure functions of the seed, the room and the local time.
  *
- * Doors follow a working day: busy in the morning and after lunch, quiet at night and on Sunday. About once a day
- * somebody forgets to close one.
+ * Doors follow a working day: busy in the morning and after lunch, quiet at night and on Sunday. On every other day
+ * somebody forgets to close the door of a room.
  */
 import { type Chance, normal } from "./chance.ts"
 import type { RoomSpec } from "./room.ts"
@@ -12,8 +12,9 @@ const dayMs = 24 * hourMs
 const defrostMs = 14 * 60_000
 /** No opening lasts longer, so that an hour and the one before it tell whether a door is open now. */
 const longestOpeningMs = 25 * 60_000
-/** Share of openings after which the door stays open for many minutes. */
-const forgottenShare = 0.02
+/** Share of days on which a room's door once stays open for many minutes. */
+const forgetfulDays = 0.5
+const shortestForgottenMs = 9 * 60_000
 /** Openings of one door in an hour, at most. */
 const maxOpenings = 30
 
@@ -55,17 +56,25 @@ export function createSchedule(chance: Chance): Schedule {
 
 function openingsOf(spec: RoomSpec, hour: number, chance: Chance): Opening[] {
   const expected = spec.openingsPerHour * bustle(hour)
+  const hasForgotten = forgottenHour(spec, Math.floor(hour / 24), chance) === hour
   // Rounded at random, so that a rare opening is rare rather than never.
-  const count = Math.min(maxOpenings, Math.floor(expected * (0.5 + chance(spec.name, "count", hour)) + chance(hour)))
+  const drawn = Math.floor(expected * (0.5 + chance(spec.name, "count", hour)) + chance(spec.name, "round", hour))
+  const count = Math.min(maxOpenings, Math.max(drawn, hasForgotten ? 1 : 0))
   return Array.from({ length: count }, (_, index) => {
     const draw = (what: string): number => chance(spec.name, what, hour, index)
     const from = hour * hourMs + draw("from") * hourMs
-    const isForgotten = draw("forgotten") < forgottenShare
+    const isForgotten = hasForgotten && index === 0
     const lengthMs = isForgotten
-      ? 480_000 + draw("length") * (longestOpeningMs - 480_000)
+      ? shortestForgottenMs + draw("length") * (longestOpeningMs - shortestForgottenMs)
       : 40_000 + 18_000 * normal(chance, spec.name, "length", hour, index)
     return { from, to: from + Math.max(10_000, lengthMs) }
   })
+}
+
+/** The hour of a day in which a room's door is forgotten, if it is. */
+function forgottenHour(spec: RoomSpec, day: number, chance: Chance): number | undefined {
+  if (chance(spec.name, "forgetful", day) >= forgetfulDays) return undefined
+  return day * 24 + 7 + Math.floor(chance(spec.name, "forgotten", day) * 11)
 }
 
 /** How busy an hour is: 1 in a usual working hour. */

@@ -1,0 +1,134 @@
+/** `brume demo` as a person runs it. */
+import { type ChildProcess, spawn } from "node:child_process"
+import { createServer } from "node:net"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { createClient } from "@brume/sdk"
+import { expect, test } from "vitest"
+import { runBrume, temporaryFolder, until } from "../rig/node-process.ts"
+
+const cli = fileURLToPath(new URL("../../packages/cli/bin/brume.cjs", import.meta.url))
+
+interface Demo extends AsyncDisposable {
+  readonly url: string
+  readonly token: string
+  readonly stdout: () => string
+  readonly stderr: () => string
+  /** As Ctrl-C does; resolves to the exit code. */
+  interrupt(): Promise<number | null>
+}
+
+async function startDemo(cwd: string, args: readonly string[]): Promise<Demo> {
+  const child: ChildProcess = spawn(process.execPath, [cli, "demo", ...args], {
+    cwd,
+    stdio: ["ignore", "pipe", "pipe"],
+  })
+  let stdout = ""
+  let stderr = ""
+  child.stdout?.on("data", (chunk: Buffer) => {
+    stdout += chunk.toString()
+  })
+  child.stderr?.on("data", (chunk: Buffer) => {
+    stderr += chunk.toString()
+  })
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve))
+  const isRunning = (): boolean => child.exitCode === null && child.signalCode === null
+  const console = (): RegExpExecArray | null => /(http:\S+)\/#token=(\S+)/.exec(stderr)
+  await until("the demo is ready", () => console() !== null || !isRunning())
+  const [, url, token] = console() ?? []
+  if (url === undefined || token === undefined) throw new Error(`brume demo ended with ${child.exitCode}\n${stderr}`)
+  return {
+    url,
+    token,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    interrupt() {
+      child.kill("SIGINT")
+      return ended
+    },
+    async [Symbol.asyncDispose]() {
+      if (isRunning()) child.kill("SIGKILL")
+      await ended
+    },
+  }
+}
+
+const small = ["--http", "127.0.0.1:0", "--devices", "5", "--history", "2"]
+
+test("the demo says ready, fills in the past, goes on live, ends cleanly, and goes on where it ended", {
+  timeout: 60_000,
+}, async () => {
+  await using folder = await temporaryFolder()
+  const data = join(folder.path, "site")
+  await using first = await startDemo(folder.path, ["--data", data, ...small])
+  expect(first.stdout()).toMatch(/^ready http:\/\/127\.0\.0\.1:\d+ in \d+ ms\n$/)
+
+  const client = createClient({ url: first.url, token: first.token })
+  const count = async (): Promise<number> =>
+    Number((await client.query<{ n: number }>("SELECT count(*) AS n FROM readings"))[0]?.n)
+  await until("the past is stored", () => first.stderr().includes("are stored after"))
+  const before = await count()
+  // Two hours of four rooms: temperature, humidity and power every thirty seconds.
+  expect(before).toBeGreaterThan(2 * 120 * 4 * 3 * 0.9)
+  await until("live readings flow", async () => (await count()) > before + 10)
+  const [site] = await client.query<{ devices: number; hours: number; late: number }>(
+    `SELECT count(DISTINCT device) AS devices, epoch(max(time) - min(time)) / 3600 AS hours,
+       count(*) FILTER (time > now() + INTERVAL '1 minute') AS late FROM readings`,
+  )
+  expect(Number(site?.devices)).toBe(5)
+  expect(site?.hours).toBeGreaterThan(1.9)
+  expect(Number(site?.late)).toBe(0)
+  const stored = await count()
+  expect(await first.interrupt()).toBe(0)
+  expect(first.stdout()).toMatch(/^ready .*\n$/)
+
+  await using second = await startDemo(folder.path, ["--data", data, ...small])
+  const again = createClient({ url: second.url, token: second.token })
+  const countAgain = async (): Promise<number> =>
+    Number((await again.query<{ n: number }>("SELECT count(*) AS n FROM readings"))[0]?.n)
+  await until("what was missing is stored", () => second.stderr().includes("are stored after"))
+  await until("live readings flow again", async () => (await countAgain()) > stored + 10)
+  // The two hours are not told twice.
+  expect(await countAgain()).toBeLessThan(stored + before / 2)
+  expect(await second.interrupt()).toBe(0)
+})
+
+test("a site of the demo ends at once while it still fills in its past", async () => {
+  await using folder = await temporaryFolder()
+  await using demo = await startDemo(folder.path, ["--http", "127.0.0.1:0", "--history", "720", "--speed", "60"])
+  expect(await demo.interrupt()).toBe(0)
+  expect(demo.stderr()).not.toMatch(/error|fault/i)
+})
+
+test("without --http the demo takes the next free port and says so", async () => {
+  await using folder = await temporaryFolder()
+  const blocker = createServer()
+  // Where the port is in use already, the demo finds it so.
+  await new Promise<void>((resolve) => {
+    blocker.once("error", () => resolve())
+    blocker.listen({ host: "127.0.0.1", port: 7777 }, () => resolve())
+  })
+  try {
+    await using demo = await startDemo(folder.path, ["--devices", "1", "--history", "0"])
+    expect(new URL(demo.url).port).not.toBe("7777")
+    expect(demo.stderr()).toContain("127.0.0.1:7777 is in use")
+    expect(await demo.interrupt()).toBe(0)
+  } finally {
+    blocker.close()
+  }
+})
+
+test("options that make no sense are refused with their limits", async () => {
+  for (const args of [
+    ["--speed", "fast"],
+    ["--speed", "0"],
+    ["--devices", "1.5"],
+    ["--history", "-1"],
+    ["--weather", "/nowhere.csv"],
+  ]) {
+    const end = await runBrume(["demo", ...args])
+    expect(end.code).toBe(2)
+    expect(end.stderr).toContain(args[1])
+    expect(end.stdout).toBe("")
+  }
+})
