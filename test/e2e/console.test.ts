@@ -144,6 +144,29 @@ describe.sequential("console", () => {
       .toEqual([])
   })
 
+  test("offers examples that all work", async (ctx) => {
+    needBrowser(ctx)
+    await using watched = await openPage(browser, node.url)
+    const { page } = watched
+    await page.goto(`${node.url}/#token=${node.token}`)
+    for (const example of [
+      "Latest values",
+      "By the hour",
+      "Devices compared",
+      "Readings per minute",
+      "Silent devices",
+    ]) {
+      await page.getByRole("button", { name: example }).click(patience)
+      await page.getByText(/^\s*\d+ rows? in /).waitFor(patience)
+      expect(await page.getByRole("alert").count()).toBe(0)
+      // The next answer must be a new one.
+      await page.getByLabel("Statement").fill("SELECT 1 FROM range(0)")
+      await page.getByLabel("Statement").press("Control+Enter")
+      await page.getByText("The statement found no rows.").waitFor(patience)
+    }
+    expect(watched.errors).toEqual([])
+  })
+
   test("asks for a token, refuses a wrong one with a remedy, and opens with the right one", async (ctx) => {
     needBrowser(ctx)
     await using watched = await openPage(browser, node.url)

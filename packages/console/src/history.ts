@@ -37,6 +37,8 @@ export interface Bucket {
 export interface Statement {
   readonly sql: string
   readonly parameters: readonly (string | number)[]
+  /** The node stops it after this time. @default the node's limit */
+  readonly timeoutMs?: number
 }
 
 /** Numbers of a series since `from` in buckets, oldest first. */
@@ -66,6 +68,9 @@ export function changesStatement(id: SeriesId, from: number): Statement {
   }
 }
 
+/** Decoration must not keep a busy node busy. */
+const sparksTimeoutMs = 3_000
+
 /** Sixty averages of every numeric series over the last half hour, for the small lines beside the values. */
 export function sparksStatement(from: number): Statement {
   return {
@@ -73,6 +78,7 @@ export function sparksStatement(from: number): Statement {
 FROM readings WHERE time >= $1::TIMESTAMP AND value IS NOT NULL
 GROUP BY ALL ORDER BY start DESC LIMIT 20000`,
     parameters: [timestamp(from)],
+    timeoutMs: sparksTimeoutMs,
   }
 }
 

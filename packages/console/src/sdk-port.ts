@@ -11,7 +11,7 @@ export function createNodePort(token: string): NodePort {
     async *devices(signal) {
       for await (const { latest } of client.devices.list({ pageSize: 100, signal })) yield latest.map(pointOf)
     },
-    rows: ({ sql, parameters }, signal) => client.query(sql, { parameters, signal }),
+    rows: ({ sql, ...limits }, signal) => client.query(sql, { ...limits, signal }),
     ask: (sql, maxRows, signal) => ask(client, { sql, maxRows, signal }),
     async csv(sql, signal) {
       const { chunks, contentType } = await client.queryBytes(sql, { format: "csv", signal })

@@ -11,13 +11,13 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { FogError } from "@brume/core"
 import { type Config, type FlagSetting, resolveConfig, runNode } from "@brume/node"
-import type { Command } from "commander"
-import { type DevicesOptions, openDevices } from "./devices.ts"
+import type { Terminal } from "../terminal.ts"
+import { type DevicesOptions, openDevices, type Tell } from "./devices.ts"
 import { freeAddress } from "./port.ts"
 import { parseWeather } from "./weather.ts"
 
 /** As commander reads them. */
-interface DemoFlags {
+export interface DemoFlags {
   readonly data: string
   readonly http?: string
   readonly speed: string
@@ -30,24 +30,9 @@ interface DemoFlags {
 const listenKey = "api.listen"
 const shippedWeather = new URL("../../../../examples/cold-storage/seattle-weather.csv", import.meta.url)
 
-export function addDemoCommand(program: Command): void {
-  program
-    .command("demo")
-    .description("Run a node with a simulated cold-storage site, driven by real weather")
-    .option("--data <folder>", "data folder of the demo's node", ".brume/demo")
-    .option("--http <host:port>", "where the node listens (default: 127.0.0.1:7777, or the next free port)")
-    .option("--speed <factor>", "how many times faster than reality the site lives, 1 to 3600", "1")
-    .option("--devices <count>", "simulated devices, 1 to 500", "8")
-    .option("--seed <number>", "another number is another story of doors and defrosting", "1")
-    .option("--history <hours>", "how much of the past is simulated at first, 0 to 720", "168")
-    .option("--weather <file>", "daily weather to play instead of the one that is shipped (CSV)")
-    .action(async (flags: DemoFlags) => {
-      process.exitCode = await runDemo(flags)
-    })
-}
-
 /** Runs until a signal ends it; resolves to the exit code. */
-async function runDemo(flags: DemoFlags): Promise<number> {
+export async function demo(_none: readonly [], flags: DemoFlags, terminal: Terminal): Promise<number> {
+  const tell: Tell = (line) => void terminal.notes.write(`${line}\n`)
   const site = {
     speed: numberFlag("--speed", flags.speed, { min: 1, max: 3_600 }),
     devices: numberFlag("--devices", flags.devices, { min: 1, max: 500, isWhole: true }),
@@ -55,20 +40,25 @@ async function runDemo(flags: DemoFlags): Promise<number> {
     historyMs: numberFlag("--history", flags.history, { min: 0, max: 720 }) * 3_600_000,
     weather: await readWeather(flags.weather ?? fileURLToPath(shippedWeather)),
   }
-  const config = await resolveDemoConfig(flags)
+  const config = await resolveDemoConfig(flags, { terminal, tell })
+  // The node ends by signals in its own way, and what is beside it with it.
+  terminal.releaseSignals()
   return await runNode(config, {
     beside: async ({ url }) => {
       const token = (await readFile(join(config.store.path, "admin-token"), "utf8")).trim()
-      greet(site, `${url}/#token=${token}`)
+      for (const line of greeting(site, `${url}/#token=${token}`)) tell(line)
       return await openDevices({ ...site, url, token, tell })
     },
   })
 }
 
 /** The demo's own defaults lie below what the environment says, except for the data folder (M2). */
-async function resolveDemoConfig(flags: DemoFlags): Promise<Config> {
-  const environment = { BRUME_NODE__NAME: "cold-storage", BRUME_LOGGER__LEVEL: "warn", ...process.env }
-  const surroundings = { environment, workingFolder: process.cwd(), hostName: hostname(), readFile }
+async function resolveDemoConfig(
+  flags: DemoFlags,
+  { terminal, tell }: { readonly terminal: Terminal; readonly tell: Tell },
+): Promise<Config> {
+  const environment = { BRUME_NODE__NAME: "cold-storage", BRUME_LOGGER__LEVEL: "warn", ...terminal.environment }
+  const surroundings = { environment, workingFolder: terminal.folder, hostName: hostname(), readFile }
   const given: FlagSetting[] = [{ flag: "--data", key: "store.path", value: flags.data }]
   if (flags.http !== undefined) given.push({ flag: "--http", key: listenKey, value: flags.http })
   const { config, origins } = await resolveConfig({ flags: given }, surroundings)
@@ -96,16 +86,13 @@ async function readWeather(path: string): Promise<DevicesOptions["weather"]> {
   return parseWeather(csv, path)
 }
 
-function greet(site: Pick<DevicesOptions, "devices" | "speed" | "historyMs">, address: string): void {
+function greeting(site: Pick<DevicesOptions, "devices" | "speed">, address: string): string[] {
   const pace = site.speed === 1 ? "at the speed of reality" : `${site.speed} times faster than reality`
-  tell(`\nA cold-storage site with ${site.devices} simulated devices now lives beside this node, ${pace}.`)
-  tell(`\n  Console  ${address}\n`)
-  tell("The address carries the admin token: whoever has it may do everything here. Ctrl-C ends the demo.")
-  if (site.historyMs > 0) tell("The past of the site is being filled in…")
-}
-
-function tell(line: string): void {
-  process.stderr.write(`${line}\n`)
+  return [
+    `\nA cold-storage site with ${site.devices} simulated devices now lives beside this node, ${pace}.`,
+    `\n  Console  ${address}\n`,
+    "The address carries the admin token: whoever has it may do everything here. Ctrl-C ends the demo.",
+  ]
 }
 
 interface Limits {

@@ -17,9 +17,11 @@ export interface DevicesOptions {
   readonly seed: number
   readonly speed: number
   readonly historyMs: number
-  /** A line for the person at the terminal. */
-  readonly tell: (line: string) => void
+  readonly tell: Tell
 }
+
+/** A line for the person at the terminal. */
+export type Tell = (line: string) => void
 
 export interface Devices extends AsyncDisposable {
   /** Resolves when the history is on the node's disk, or the devices were closed before. */
@@ -33,6 +35,8 @@ const turnMs = 200
 /** Longest time for which the simulation keeps the process from other work. */
 const sliceMs = 8
 const closeMs = 500
+/** From here on filling in the past takes long enough to be told. */
+const longMs = 3_600_000
 
 export async function openDevices(options: DevicesOptions): Promise<Devices> {
   const { url, token, speed, tell } = options
@@ -49,9 +53,10 @@ export async function openDevices(options: DevicesOptions): Promise<Devices> {
 
   async function fill(): Promise<void> {
     const begun = performance.now()
+    if (now - from > longMs) tell(`The past ${span(now - from)} of the site are being filled in…`)
     const count = await pass(feed, { from, to: now, writer, signal: ending.signal })
     await writer.flush()
-    if (ending.signal.aborted) return
+    if (ending.signal.aborted || count === 0) return
     const seconds = ((performance.now() - begun) / 1_000).toFixed(1)
     tell(`${count.toLocaleString("en")} readings of the past ${span(now - from)} are stored after ${seconds} s.`)
   }
@@ -119,7 +124,7 @@ async function pass(feed: Feed, { from, to, writer, signal }: Pass): Promise<num
 }
 
 /** Tells of each kind of trouble once, until it is over. */
-function complaints(tell: (line: string) => void) {
+function complaints(tell: Tell) {
   let last = ""
   const once = (text: string): void => {
     if (text !== last) tell(text)
