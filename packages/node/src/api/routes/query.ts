@@ -155,7 +155,7 @@ export function addQueryRoutes(app: FastifyInstance, options: QueryRoutesOptions
         signal: abort.signal,
       })
       const body = Readable.from(answer.body, { objectMode: false, highWaterMark: 1 })
-      body.once("error", (error) => logFailure(error, request, options.logger))
+      body.once("error", (error) => logFailure(error, reply, options.logger))
       endWhenStalled(reply.raw, options)
       return reply.header("content-type", answer.contentType).header("x-query-id", answer.id).send(body)
     },
@@ -194,9 +194,10 @@ function abortOnClose(reply: FastifyReply): AbortController {
 }
 
 /** What goes wrong after the first piece breaks the connection; only the log can tell why. */
-function logFailure(error: unknown, request: FastifyRequest, logger: Logger): void {
+function logFailure(error: unknown, { raw, request }: FastifyReply, logger: Logger): void {
   if (isFogError(error) && error.code !== "internal") return
-  if (request.raw.destroyed) return
+  // Before the headers it gets an answer like any error; after the connection there is nobody to miss it.
+  if (!raw.headersSent || raw.destroyed) return
   logger.error("A statement failed after its first rows", { requestId: request.id, error })
 }
 
