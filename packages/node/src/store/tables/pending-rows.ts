@@ -1,0 +1,122 @@
+/** Durable rows that wait for the tables, and the sequences for which they account. First in, first out. */
+import { type Range, type Ranges, rangesOf } from "../segments/ranges.ts"
+import type { Rows } from "./row-writer.ts"
+
+/** The head of the queue. */
+export interface Slice {
+  readonly parts: readonly Rows[]
+  readonly rows: number
+  /** What is accounted for when these are applied. */
+  readonly covers: Ranges
+}
+
+interface Entry {
+  rows: Rows
+  /** In force once the entry's last row is applied. */
+  readonly covers: Range[]
+}
+
+/** Entries that were taken are kept until so many are, since removing them one by one from an array is slow. */
+const keptEntries = 1024
+
+export class PendingRows {
+  #entries: Entry[] = []
+  #head = 0
+  #rows = 0
+  #payloadBytes = 0
+  /** Covered without any row before them. */
+  #coveredFirst: Range[] = []
+
+  get isEmpty(): boolean {
+    return this.#head === this.#entries.length && this.#coveredFirst.length === 0
+  }
+
+  get rows(): number {
+    return this.#rows
+  }
+
+  get batches(): number {
+    return this.#entries.length - this.#head
+  }
+
+  /** About the memory of texts and JSON that wait. */
+  get payloadBytes(): number {
+    return this.#payloadBytes
+  }
+
+  /** Sequence of the first row that waits. */
+  get firstSeq(): number | undefined {
+    const rows = this.#entries[this.#head]?.rows
+    return rows === undefined ? undefined : rows.firstSeq + rows.from
+  }
+
+  add(rows: Rows): void {
+    if (rows.from === rows.to) return
+    this.#entries.push({ rows, covers: [] })
+    this.#rows += rows.to - rows.from
+    this.#payloadBytes += payloadBytes(rows)
+  }
+
+  /** Sequences that the rows so far account for. */
+  cover(ranges: Ranges): void {
+    const last = this.#head === this.#entries.length ? this.#coveredFirst : this.#entries.at(-1)!.covers
+    last.push(...ranges)
+  }
+
+  /** Up to so many rows, and payloads of about so many bytes; the last batch may be cut. */
+  peek(maxRows: number, maxBytes: number): Slice {
+    const parts: Rows[] = []
+    const covers: Range[] = []
+    for (const range of this.#coveredFirst) extend(covers, range)
+    let rows = 0
+    let bytes = 0
+    for (let at = this.#head; at < this.#entries.length && rows < maxRows && bytes < maxBytes; at++) {
+      const entry = this.#entries[at]!
+      const { from, to } = entry.rows
+      let end = Math.min(to, from + maxRows - rows)
+      let part = { ...entry.rows, to: end }
+      let partBytes = payloadBytes(part)
+      while (bytes + partBytes > maxBytes && end - from > 1) {
+        end = from + Math.ceil((end - from) / 2)
+        part = { ...entry.rows, to: end }
+        partBytes = payloadBytes(part)
+      }
+      parts.push(part)
+      rows += end - from
+      bytes += partBytes
+      if (end < to) break
+      for (const range of entry.covers) extend(covers, range)
+    }
+    return { parts, rows, covers: rangesOf(covers) }
+  }
+
+  /** Removes what {@link peek} returned last. */
+  drop(slice: Slice): void {
+    this.#coveredFirst = []
+    for (const part of slice.parts) {
+      const entry = this.#entries[this.#head]!
+      if (part.to === entry.rows.to) this.#head++
+      else entry.rows = { ...entry.rows, from: part.to }
+      this.#payloadBytes -= payloadBytes(part)
+    }
+    this.#rows -= slice.rows
+    if (this.#head < keptEntries && this.#head < this.#entries.length) return
+    this.#entries = this.#entries.slice(this.#head)
+    this.#head = 0
+  }
+}
+
+/** Live batches cover range after range: joined at once, they stay one. */
+function extend(ranges: Range[], range: Range): void {
+  const last = ranges.at(-1)
+  if (last !== undefined && last[1] === range[0]) ranges[ranges.length - 1] = [last[0], range[1]]
+  else ranges.push(range)
+}
+
+function payloadBytes({ batch, from, to }: Rows): number {
+  const { payload } = batch
+  if (payload === undefined) return 0
+  let bytes = 0
+  for (let row = from; row < Math.min(to, payload.length); row++) bytes += (payload[row]?.length ?? 0) * 2
+  return bytes
+}
