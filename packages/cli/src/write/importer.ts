@@ -36,8 +36,11 @@ export interface InputLine {
   readonly number: number
 }
 
-/** Lines of one batch to the node. */
-export type SendLines = (lines: readonly InputLine[], signal: AbortSignal) => Promise<SentLines>
+/** Lines of one batch to the node; gives up what is left of it once more than `maxRefused` were refused. */
+export type SendLines = (
+  lines: readonly InputLine[],
+  limits: { readonly maxRefused: number; readonly signal: AbortSignal },
+) => Promise<SentLines>
 
 export interface SentLines {
   readonly accepted: number
@@ -54,7 +57,8 @@ export async function importLines(lines: AsyncIterable<InputLine>, options: Impo
   let failure: unknown
   const send = async (batch: readonly InputLine[]): Promise<void> => {
     try {
-      const { accepted, refused } = await options.send(batch, options.signal)
+      const maxRefused = options.maxRefused - counts.refused
+      const { accepted, refused } = await options.send(batch, { maxRefused, signal: options.signal })
       for (const line of refused) options.refused(line)
       counts = { accepted: counts.accepted + accepted, refused: counts.refused + refused.length }
       options.progress(counts)
@@ -118,10 +122,10 @@ async function withinIdle<T>(pending: Promise<T>): Promise<T | undefined> {
 
 /** NDJSON: all or nothing by the node's rule, so the lines that it names are left out and the others sent again. */
 export function ndjsonSender(client: BrumeClient): SendLines {
-  return async (lines, signal) => {
+  return async (lines, { maxRefused, signal }) => {
     let left = lines
     const refused: RefusedLine[] = []
-    while (left.length > 0) {
+    while (left.length > 0 && refused.length <= maxRefused) {
       try {
         const { accepted } = await client.writeReadings({ ndjson: left.map(({ line }) => line).join("\n") }, { signal })
         return { accepted, refused }
@@ -138,7 +142,7 @@ export function ndjsonSender(client: BrumeClient): SendLines {
 
 /** Line protocol: the node stores the good lines by itself and counts the others. */
 export function lineProtocolSender(client: BrumeClient, precision: "ns" | "us" | "ms" | "s" | undefined): SendLines {
-  return async (lines, signal) => {
+  return async (lines, { signal }) => {
     const lineProtocol = lines.map(({ line }) => line).join("\n")
     try {
       await client.writeLines({ lineProtocol, ...(precision === undefined ? {} : { precision }) }, { signal })
