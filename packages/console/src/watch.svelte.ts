@@ -9,6 +9,7 @@ import { isFogError } from "@brume/sdk"
 import { sparksStatement } from "./history.ts"
 import { LiveDevice, LiveSeries } from "./live-series.svelte.ts"
 import type { LinkState, NodePort, NodeStatus, SeriesPoint } from "./node-port.ts"
+import { RateMeter } from "./rate.ts"
 import { keyOf, type Point, type SeriesId } from "./series.ts"
 
 const maxDevices = 500
@@ -20,8 +21,6 @@ const statusEveryMs = 2_000
 const showEveryMs = 200
 /** Readings that wait to be shown; beyond it the oldest are skipped, the history still has them. */
 const maxPending = 20_000
-/** Window over which the rate is averaged. */
-const rateWindowMs = 10_000
 const sparkSpanMs = 30 * 60_000
 
 type PointsListener = (points: readonly Point[]) => void
@@ -29,7 +28,7 @@ type PointsListener = (points: readonly Point[]) => void
 export class Watch {
   status: NodeStatus | undefined = $state.raw(undefined)
   link: LinkState = $state.raw({ state: "connecting" })
-  /** Readings per second over the last ten seconds; undefined until three answers came. */
+  /** Readings per second over the last ten seconds; undefined while unknown. */
   rate: number | undefined = $state(undefined)
   devices: readonly LiveDevice[] = $state.raw([])
   /** The first page of devices is here. */
@@ -49,7 +48,7 @@ export class Watch {
   readonly #listeners = new Map<string, Set<PointsListener>>()
   readonly #ending = new AbortController()
   #pending: SeriesPoint[] = []
-  #samples: { readonly at: number; readonly seq: number; readonly epoch: string }[] = []
+  readonly #rate = new RateMeter()
   #timers: ReturnType<typeof setInterval>[] = []
   #endLive: (() => void) | undefined
 
@@ -95,24 +94,14 @@ export class Watch {
     while (!signal.aborted) {
       try {
         this.status = await this.port.status(signal)
-        this.#measure(this.status)
+        this.rate = this.#rate.measure(performance.now(), this.status)
       } catch (error) {
         this.#refuse(error)
-        this.#samples = []
+        this.#rate.forget()
         this.rate = undefined
       }
       await new Promise((resolve) => setTimeout(resolve, statusEveryMs))
     }
-  }
-
-  #measure({ epoch, nextSeq }: NodeStatus): void {
-    const at = performance.now()
-    this.#samples = [
-      ...this.#samples.filter((sample) => sample.epoch === epoch && at - sample.at < rateWindowMs),
-      { at, seq: nextSeq, epoch },
-    ]
-    const first = this.#samples[0]!
-    this.rate = this.#samples.length < 3 ? undefined : ((nextSeq - first.seq) * 1_000) / (at - first.at)
   }
 
   async #load(): Promise<void> {

@@ -1,7 +1,7 @@
 /**
  * The site's devices as a client of a node: they hand over the history that the node lacks, and then go on live.
  *
- * D1: everything goes through the node's own HTTP API with the SDK's writer, as any device's gateway would do it.
+ * D1: everything goes through the node's own HTTP API with the SDK's writer, as the gateway of real devices does it.
  * D2: closing ends within `closeMs`, whatever the node does.
  */
 import { type BrumeClient, createClient, type FogError, type Writer } from "@brume/sdk"
