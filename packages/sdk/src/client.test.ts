@@ -144,10 +144,9 @@ test("a connection that breaks in the middle of an answer is node_unreachable", 
 })
 
 test("the caller's own signal ends a request with the caller's reason and no retry", async () => {
-  await using node = await scriptedNode(() => {})
   const controller = new AbortController()
+  await using node = await scriptedNode(() => controller.abort(new Error("the user left")))
   const asked = createClient({ url: node.url, retry: quick }).query("SELECT 1", { signal: controller.signal })
-  setTimeout(() => controller.abort(new Error("the user left")), 20)
   await expect(asked).rejects.toThrow("the user left")
   expect(node.requests).toHaveLength(1)
 })

@@ -37,7 +37,7 @@ test("rows are the same however the answer is cut into pieces and laid out", () 
 })
 
 test("a piece of one character at a time changes nothing", () => {
-  const text = String.raw`{"columns":[],"rows":[` + "\n" + String.raw`{"a":"\\\"}]","b":[{"rows":[1]}]},` + "\n{}\n]}"
+  const text = `{"columns":[],"rows":[\n${String.raw`{"a":"\\\"}]","b":[{"rows":[1]}]}`},\n{}\n]}`
   const cuts = Array.from({ length: text.length }, (_, index) => index)
   expect(parseInPieces(text, cuts).rows).toEqual([{ a: '\\"}]', b: [{ rows: [1] }] }, {}])
 })

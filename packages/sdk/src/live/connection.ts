@@ -37,7 +37,6 @@ export function connect(options: ConnectionOptions, events: ConnectionEvents): C
   let socket: LiveSocket | undefined
   let isEnded = false
   let isOpen = false
-  let isWatched = false
   let timer: ReturnType<typeof setTimeout> | undefined
   const url = address(options)
 
@@ -55,19 +54,21 @@ export function connect(options: ConnectionOptions, events: ConnectionEvents): C
   }
 
   /** Starts the time anew after which the link counts as dead. */
-  function watch(limitMs: number, what: string): void {
+  function watch(limitMs: number): void {
     clearTimeout(timer)
+    if (isEnded) return
     timer = setTimeout(() => {
-      const error = unreachable(url, new Error(what))
       socket?.end()
-      if (isOpen) lose(silent(url, limitMs))
+      const error = silent(url, limitMs)
+      if (isOpen) lose(error)
       else void explain(port, error).then(lose)
     }, limitMs)
   }
 
+  /** A message, a heartbeat among them, or a ping: the node sends one of them within 40 seconds. */
   function alive(): void {
     events.alive()
-    if (isWatched) watch(silenceMs, "no sign of life")
+    watch(silenceMs)
   }
 
   function take(text: string): void {
@@ -76,8 +77,6 @@ export function connect(options: ConnectionOptions, events: ConnectionEvents): C
       lose(unreachable(url, new Error("a message is no JSON")))
       return
     }
-    // Once the node sends heartbeats, silence means something on every platform.
-    if (message.type === "heartbeat") isWatched = true
     alive()
     if (message.type === "readings" && Array.isArray(message.readings)) events.readings(message.readings)
     else if (message.type === "dropped") events.dropped(Number(message.count))
@@ -85,15 +84,13 @@ export function connect(options: ConnectionOptions, events: ConnectionEvents): C
 
   function start(driver: SocketDriver, secret: string | undefined): void {
     if (isEnded) return
-    isWatched = driver.seesPings
     const protocols = secret === undefined ? ["brume.v1"] : ["brume.v1", `bearer.${secret}`]
     socket = driver.open(url, protocols, {
       opened() {
         if (isEnded) return
         isOpen = true
-        clearTimeout(timer)
         events.opened()
-        if (isWatched) watch(silenceMs, "no sign of life")
+        watch(silenceMs)
       },
       message: (text) => {
         if (!isEnded) take(text)
@@ -109,7 +106,7 @@ export function connect(options: ConnectionOptions, events: ConnectionEvents): C
     })
   }
 
-  watch(openMs, "it did not open in time")
+  watch(openMs)
   Promise.all([port.driver(), port.token()]).then(
     ([driver, secret]) => start(driver, secret),
     (error: unknown) => lose(isFogError(error) ? error : unreachable(url, error)),

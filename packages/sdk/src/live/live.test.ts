@@ -1,5 +1,6 @@
 import type { FogError } from "@brume/core"
 import { expect, test } from "vitest"
+import type { WebSocket } from "ws"
 import { json, problem, type ScriptedNode, scriptedNode } from "../../../../test/rig/scripted-node.ts"
 import { createClient } from "../client.ts"
 import type { LiveGap, LiveOptions, LiveReading, LiveState } from "./live.ts"
@@ -151,14 +152,17 @@ test("a link without any sign of life is given up and replaced", async () => {
   })
 })
 
-test("pings keep a quiet link", async () => {
-  await using at = await watched({ silenceMs: 150 })
+test.each([
+  ["pings", (socket: WebSocket) => socket.ping()],
+  ["heartbeats", (socket: WebSocket) => socket.send('{"type":"heartbeat"}')],
+] as const)("%s keep a quiet link", async (_what, beat) => {
+  await using at = await watched({ silenceMs: 500 })
   at.node.live = (socket) => {
-    const timer = setInterval(() => socket.ping(), 20)
+    const timer = setInterval(() => beat(socket), 20)
     socket.on("close", () => clearInterval(timer))
   }
   await until("it is open", () => at.live.state.state === "open")
-  await new Promise((resolve) => setTimeout(resolve, 400))
+  await new Promise((resolve) => setTimeout(resolve, 900))
   expect(at.live.stats().connections).toBe(1)
 })
 

@@ -73,7 +73,7 @@ export interface LiveOptions {
   readonly maxQueued?: number
   /** Pauses between attempts. @default 500 ms, doubling, at most 30 s, without end */
   readonly retry?: BackoffPolicy & { readonly maxAttempts?: number }
-  /** A link without a sign of life for this long is dead, ms. The node pings every 20 s. @default 45000 */
+  /** A link without a sign of life for this long is dead, ms. The node shows one at least every 40 s. @default 60000 */
   readonly silenceMs?: number
 }
 
@@ -189,7 +189,7 @@ class Subscription implements LiveSubscription {
     if (this.#isClosed) return
     this.#enter({ state: "connecting", attempt: this.#failures + 1 })
     this.#connection = connect(
-      { port: this.#port, filter: this.#filter, silenceMs: this.#options.silenceMs ?? 45_000 },
+      { port: this.#port, filter: this.#filter, silenceMs: this.#options.silenceMs ?? 60_000 },
       {
         opened: () => this.#opened(),
         readings: (readings) => this.#take(readings),

@@ -1,6 +1,6 @@
 /**
- * WebSockets as live subscriptions need them, over two drivers: the package `ws` on Node.js, which sees the node's
- * pings, and the platform's own WebSocket elsewhere, which does not.
+ * WebSockets as live subscriptions need them, over two drivers: the package `ws` on Node.js, and the platform's own
+ * WebSocket elsewhere, which sees the node's heartbeats but not its pings.
  */
 import { unreachable } from "../problem.ts"
 
@@ -20,8 +20,6 @@ export interface LiveSocket {
 }
 
 export interface SocketDriver {
-  /** Whether `alive` tells of the node's pings. */
-  readonly seesPings: boolean
   open(url: string, protocols: readonly string[], events: SocketEvents): LiveSocket
 }
 
@@ -41,7 +39,6 @@ export async function socketDriver(): Promise<SocketDriver> {
 }
 
 const platformDriver: SocketDriver = {
-  seesPings: false,
   open(url, protocols, events) {
     const socket = new globalThis.WebSocket(url, [...protocols])
     let isEnded = false
@@ -65,7 +62,6 @@ const platformDriver: SocketDriver = {
 
 function wsDriver(WebSocket: typeof import("ws").WebSocket): SocketDriver {
   return {
-    seesPings: true,
     open(url, protocols, events) {
       const socket = new WebSocket(url, [...protocols], { maxPayload: maxMessageBytes, followRedirects: false })
       let isEnded = false

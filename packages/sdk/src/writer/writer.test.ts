@@ -316,6 +316,7 @@ test("with a storage, unsent batches survive the end of the application under th
   }
   const first = writerOf(node, { maxBatch: 2, storage })
   for (let value = 0; value < 5; value++) void first.add(reading(value))
+  await until("the first batch has arrived", () => node.requests.length > 0)
   await first.close({ timeoutMs: 50 })
   expect(storage.texts.size).toBe(3)
   expect(node.stored).toEqual([0, 1])
