@@ -1,4 +1,4 @@
-/** `npm run docs`: writes the reference pages that follow from the code: errors, configuration, its example. */
+/** `npm run docs`: writes the reference pages that follow from the code: errors, configuration, its example, commands. */
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
@@ -116,4 +116,7 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
     writeFileSync(join(root, path), content)
     console.log(path)
   }
+  const { cliReference } = await import("../packages/cli/dist/reference.js")
+  writeFileSync(join(root, "docs/reference/cli.md"), cliReference())
+  console.log("docs/reference/cli.md")
 }

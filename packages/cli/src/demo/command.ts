@@ -14,7 +14,7 @@ export function addDemoCommand(
     .command("demo")
     .summary("start a node with a simulated site")
     .description(
-      "Starts a node with a simulated cold-storage site beside it, driven by real weather. It prints one line\n" +
+      "Starts a node with a simulated cold-storage site beside it, driven by real weather. It prints one line " +
         "`ready http://… in N ms` on stdout when it accepts, and the console's address on stderr.",
     )
     .option("--data <dir>", "data folder of the demo's node", ".brume/demo")
