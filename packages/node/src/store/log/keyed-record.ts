@@ -13,6 +13,8 @@ export const keyedKinds: readonly KeyedKind[] = [...kindNames.values()]
 
 export function encodeKeyed(buffer: FrameBuffer, record: KeyedRecord, seq: number): void {
   const { key, value } = record
+  const kind = recordKind[record.kind]
+  if (!kindNames.has(kind)) throw new TypeError(`Not a kind of keyed records: ${record.kind}`)
   const start = buffer.begin(4 + key.length * 3 + (value?.length ?? 0))
   const at = buffer.length
   const keyBytes = buffer.bytes.write(key, at + 4)
@@ -22,7 +24,7 @@ export function encodeKeyed(buffer: FrameBuffer, record: KeyedRecord, seq: numbe
     buffer.u8.set(value, buffer.length)
     buffer.length += value.length
   }
-  buffer.end(start, { kind: recordKind[record.kind], flags: value === undefined ? flag.removed : 0, rows: 1, seq })
+  buffer.end(start, { kind, flags: value === undefined ? flag.removed : 0, rows: 1, seq })
 }
 
 /** Undefined when the content contradicts itself. The value is a copy. */

@@ -1,5 +1,5 @@
 /** The keyed records in force, by kind and key. */
-import { type KeyedKind, type KeyedRecord, recordKind } from "@brume/core"
+import type { KeyedKind, KeyedRecord } from "@brume/core"
 import { keyedKinds, storedKey } from "./keyed-record.ts"
 
 export interface KeyedEntry {
@@ -60,7 +60,7 @@ export class KeyedState {
 
   #keys(kind: KeyedKind): Map<string, KeyedEntry> {
     const keys = this.#byKind.get(kind)
-    if (keys === undefined) throw new TypeError(`Not a kind of keyed records: ${kind} (${recordKind[kind]})`)
+    if (keys === undefined) throw new TypeError(`Not a kind of keyed records: ${kind}`)
     return keys
   }
 }

@@ -113,7 +113,7 @@ export class GroupWriter {
 
   append(batch: ReadingBatch, records: readonly KeyedRecord[]): Appended {
     if (batch.length === 0) return this.put(records)
-    this.#mustAccept()
+    this.#mustTake()
     if (this.#options.space.isFull) throw this.#options.space.refusal()
     this.#options.floor.stamp(batch)
     return this.#gather((group) => {
@@ -126,8 +126,8 @@ export class GroupWriter {
   }
 
   put(records: readonly KeyedRecord[]): Appended {
-    this.#mustAccept()
     if (records.length === 0) return { seq: this.nextSeq, durable: this.flush() }
+    this.#mustTake()
     return this.#gather((group) => this.#encodeRecords(group, records), records)
   }
 
@@ -165,7 +165,7 @@ export class GroupWriter {
     return (this.#pending?.buffer.length ?? 0) + (this.#writing?.buffer.length ?? 0)
   }
 
-  #mustAccept(): void {
+  #mustTake(): void {
     if (this.#ended !== undefined) throw this.#ended
     if (this.#waitingBytes < this.#options.maxPendingBytes) return
     throw new FogError("store_busy", {
