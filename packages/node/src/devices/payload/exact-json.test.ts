@@ -1,9 +1,10 @@
 import fc from "fast-check"
-import { expect, test } from "vitest"
+import { expect, test, vi } from "vitest"
 import { ExactInteger, JsonFault, type JsonValue, parseExactJson, writeExactJson } from "./exact-json.ts"
 import { parseJsonText, placeOf } from "./json-text.ts"
 
-const numRuns = process.env.BRUME_LONG === "1" ? 200_000 : 1_000
+vi.setConfig({ testTimeout: 600_000 })
+const numRuns = process.env.BRUME_LONG === "1" ? 100_000 : 1_000
 const depth = 64
 
 const parse = (text: string): JsonValue => parseExactJson(text, 0, text.length, depth)
@@ -46,6 +47,7 @@ test("takes and refuses the same short texts of JSON's characters as JSON.parse"
   const text = fc.string({ unit: fc.constantFrom(...'{}[]",:0123.-+eEtrufalsn\\/ \n'), maxLength: 8 })
   fc.assert(
     fc.property(text, (given) => {
+      fc.pre(!/e[+-]?[0-9]{3}/i.test(given))
       expect(outcome(parse, given)).toBe(outcome(JSON.parse, given))
     }),
     { numRuns: numRuns * 10 },

@@ -8,12 +8,24 @@
 import type { Series, SeriesCache } from "@brume/core"
 import { type LineHead, parseField, parseHead } from "./line-names.ts"
 
-/** Most heads, fields and bytes of their names that are remembered: about 30 MB besides the series when all are full. */
-const maxHeads = 65_536
-const maxFields = 131_072
-const maxNameBytes = 8 * 1024 * 1024
-/** Fields of one head. */
-const maxFieldsOfHead = 256
+/** How much is remembered before the cache starts anew. */
+export interface LineMemory {
+  /** Different `measurement,tags`. */
+  readonly heads: number
+  readonly fields: number
+  /** Fields of one head; those beyond are parsed each time. */
+  readonly fieldsOfHead: number
+  readonly nameBytes: number
+}
+
+/** About 30 MB besides the series when all is full. */
+export const defaultLineMemory: LineMemory = {
+  heads: 65_536,
+  fields: 131_072,
+  fieldsOfHead: 256,
+  nameBytes: 8 * 1024 * 1024,
+}
+
 /** Slots looked at for a head before the slow path. */
 const maxProbes = 12
 const firstSlotCount = 1_024
@@ -59,6 +71,7 @@ export interface LineHeadsOptions {
   readonly series: SeriesCache
   /** Tags that name the device; the first that a line has wins. */
   readonly deviceTags: readonly string[]
+  readonly memory?: LineMemory
 }
 
 export class LineHeads {
@@ -67,15 +80,17 @@ export class LineHeads {
   /** Why nothing was found; continues "line 7 …". */
   problem = ""
   readonly #options: LineHeadsOptions
+  readonly #memory: LineMemory
   #slots: (Head | undefined)[] = []
   #headCount = 0
   #fieldCount = 0
-  #names = Buffer.alloc(64 * 1024)
+  #names = Buffer.alloc(0)
   #namesUsed = 0
   #previous: Head | undefined
 
   constructor(options: LineHeadsOptions) {
     this.#options = options
+    this.#memory = options.memory ?? defaultLineMemory
     this.#startAnew()
   }
 
@@ -150,8 +165,8 @@ export class LineHeads {
     const names = parseHead(bytes.subarray(start, this.end), this.#options.deviceTags)
     if (typeof names === "string") return this.#fail(names, this.end)
     // Only here, between lines: heads and fields in use point into the bytes that starting anew forgets.
-    if (this.#headCount >= maxHeads || this.#fieldCount >= maxFields || this.#namesUsed > maxNameBytes / 2)
-      this.#startAnew()
+    const { heads, fields, nameBytes } = this.#memory
+    if (this.#headCount >= heads || this.#fieldCount >= fields || this.#namesUsed > nameBytes / 2) this.#startAnew()
     const head = new Head(names, hash)
     head.offset = this.#remember(bytes, start, this.end)
     if (head.offset < 0) return head
@@ -177,7 +192,8 @@ export class LineHeads {
     this.end = at + 1
     const { device, tags } = head.names
     const field = new Field(this.#options.series.get(device, property, tags))
-    if (head.length < 0 || head.fieldCount >= maxFieldsOfHead || this.#fieldCount >= maxFields) return field
+    const { fields, fieldsOfHead } = this.#memory
+    if (head.length < 0 || head.fieldCount >= fieldsOfHead || this.#fieldCount >= fields) return field
     field.offset = this.#remember(bytes, start, at)
     if (field.offset < 0) return field
     field.length = at - start
@@ -193,9 +209,10 @@ export class LineHeads {
   #remember(bytes: Buffer, start: number, end: number): number {
     const offset = this.#namesUsed
     const used = offset + end - start
-    if (used > maxNameBytes) return -1
+    const { nameBytes } = this.#memory
+    if (used > nameBytes) return -1
     if (used > this.#names.length) {
-      const wider = Buffer.alloc(Math.min(maxNameBytes, Math.max(used, this.#names.length * 2)))
+      const wider = Buffer.alloc(Math.min(nameBytes, Math.max(used, this.#names.length * 2)))
       this.#names.copy(wider, 0, 0, offset)
       this.#names = wider
     }

@@ -1,13 +1,15 @@
 import { type FogError, isFogError, quality, type ReadingBatch, SeriesCache } from "@brume/core"
 import { describe, expect, test } from "vitest"
 import { defaultPayloadLimits, type PayloadLimits } from "./limits.ts"
-import { defaultDeviceTags, LineParser, type ParsedLines } from "./line-protocol.ts"
+import { defaultLineMemory } from "./line-heads.ts"
+import { defaultDeviceTags, LineParser, type LineParserOptions, type ParsedLines } from "./line-protocol.ts"
 import { type LinePrecision, parsePrecision } from "./line-timestamp.ts"
 
 const receivedUs = Date.UTC(2026, 2, 1, 12) * 1000
 
-function parser(limits: Partial<PayloadLimits> = {}, deviceTags = defaultDeviceTags): LineParser {
-  return new LineParser({ series: new SeriesCache(), limits: { ...defaultPayloadLimits, ...limits }, deviceTags })
+function parser(limits: Partial<PayloadLimits> = {}, options: Partial<LineParserOptions> = {}): LineParser {
+  const all = { ...defaultPayloadLimits, ...limits }
+  return new LineParser({ series: new SeriesCache(), limits: all, deviceTags: defaultDeviceTags, ...options })
 }
 
 function parse(lines: string | Uint8Array, precision: LinePrecision = "ns", with_ = parser()): ParsedLines {
@@ -60,7 +62,7 @@ describe("what a line says", () => {
     expect(devices("m,host=h,device_id=i,device=d v=1")).toBe("d")
     expect(devices("m,host=h,device_id=i v=1")).toBe("i")
     expect(devices("m,Host=h v=1")).toBe("m")
-    const { batch } = parse("m,host=h,sensor=s v=1", "ns", parser({}, ["sensor"]))
+    const { batch } = parse("m,host=h,sensor=s v=1", "ns", parser({}, { deviceTags: ["sensor"] }))
     expect(rows(batch)[0]!.slice(0, 3)).toEqual(["s", "m.v", '{"host":"h","sensor":"s"}'])
   })
 
@@ -307,13 +309,24 @@ describe("limits", () => {
 
 describe("what is remembered of names", () => {
   test("never mixes series up, however many there are and whatever was forgotten", () => {
-    const keeping = parser()
-    for (let round = 0; round < 2; round++) {
-      const lines = Array.from({ length: 70_000 }, (_, index) => `m,host=h${index} v=${index}`)
-      const { batch } = parse(lines.join("\n"), "ns", keeping)
-      for (let row = 0; row < batch.length; row++) {
-        const series = batch.series[batch.seriesIndex[row]!]!
-        if (series.device !== `h${batch.value[row]}`) throw new Error(`${series.device} has ${batch.value[row]}`)
+    for (const [memory, count] of [
+      [{ ...defaultLineMemory, heads: 100 }, 1_000],
+      [{ ...defaultLineMemory, fields: 100 }, 1_000],
+      [{ ...defaultLineMemory, nameBytes: 1_000 }, 1_000],
+      [{ ...defaultLineMemory, nameBytes: 5 }, 100],
+      [{ heads: 0, fields: 0, fieldsOfHead: 0, nameBytes: 0 }, 100],
+      [defaultLineMemory, 10_000],
+    ] as const) {
+      const keeping = parser({}, { memory })
+      for (let round = 0; round < 5; round++) {
+        const names = Array.from({ length: count }, (_, index) => (index * (round + 1)) % (count - round))
+        const lines = names.map((name) => `m,host=h${name} v=${name},w=${name}`)
+        const { batch } = parse(lines.join("\n"), "ns", keeping)
+        for (let row = 0; row < batch.length; row++) {
+          const { device, property } = batch.series[batch.seriesIndex[row]!]!
+          const { value } = batch.readingAt(row, { node: "", epoch: "", firstSeq: 0 })
+          if (device !== `h${value}` || property !== `m.${"vw"[row % 2]}`) throw new Error(`${device} has ${value}`)
+        }
       }
     }
   })

@@ -11,7 +11,7 @@ import { isUtf8 } from "node:buffer"
 import { type FogError, ReadingBatch, type Series, type SeriesCache } from "@brume/core"
 import { DecimalReader } from "./decimal.ts"
 import type { PayloadLimits } from "./limits.ts"
-import { LineHeads } from "./line-heads.ts"
+import { LineHeads, type LineMemory } from "./line-heads.ts"
 import { type LinePrecision, TimestampReader } from "./line-timestamp.ts"
 import { type Mistake, Mistakes } from "./mistakes.ts"
 import { tooManyReadings } from "./reading-collector.ts"
@@ -23,6 +23,8 @@ export interface LineParserOptions {
   readonly limits: PayloadLimits
   /** Tags that name the device; the first that a line has wins, the measurement when it has none. */
   readonly deviceTags: readonly string[]
+  /** How many names are remembered. */
+  readonly memory?: LineMemory
 }
 
 export const defaultDeviceTags: readonly string[] = ["device", "device_id", "host"]
