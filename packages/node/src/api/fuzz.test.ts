@@ -300,7 +300,9 @@ test(`${requests} requests made from the document meet no fault (BRUME_SEED=${se
   expect(known.filter((operation) => !isRefused(operation))).toEqual([])
 })
 
-test(`bytes that are nearly HTTP are answered or cut off, and harm nobody (BRUME_SEED=${seed})`, { timeout: 3_600_000 }, async () => {
+test(`bytes that are nearly HTTP are answered or cut off, and harm nobody (BRUME_SEED=${seed})`, {
+  timeout: 3_600_000,
+}, async () => {
   await using open = await opened()
   const text =
     "POST /v1/readings HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n" +
