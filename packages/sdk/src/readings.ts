@@ -45,19 +45,16 @@ export function countOf(input: ReadingInput): number {
  * @param defaultTimeMs time of a reading that has none, ms since 1970 UTC
  */
 export function encodeReading(input: ReadingInput, defaultTimeMs?: number): string {
-  checkName("device", input.device)
-  let line = `{"device":${JSON.stringify(input.device)}`
+  let line = `{"device":${quotedName("device", input.device)}`
   if ("values" in input) {
     const names = Object.keys(input.values)
     if (names.length === 0) throw refuse(input.device, "has no values")
     const values = names.map((name) => {
-      checkName("property", name)
-      return `${JSON.stringify(name)}:${encodeValue(input.values[name], `${input.device}.${name}`)}`
+      return `${quotedName("property", name)}:${encodeValue(input.values[name], `${input.device}.${name}`)}`
     })
     line += `,"values":{${values.join(",")}}`
   } else {
-    checkName("property", input.property)
-    line += `,"property":${JSON.stringify(input.property)}`
+    line += `,"property":${quotedName("property", input.property)}`
     line += `,"value":${encodeValue(input.value, `${input.device}.${input.property}`)}`
   }
   const time = input.time ?? defaultTimeMs
@@ -67,10 +64,21 @@ export function encodeReading(input: ReadingInput, defaultTimeMs?: number): stri
   return `${line}}`
 }
 
-function checkName(what: string, name: unknown): void {
+/** Good names as JSON: the same few come again and again. */
+const quotedNames = new Map<string, string>()
+/** Names remembered; beyond, all are forgotten. */
+const maxQuotedNames = 10_000
+
+function quotedName(what: string, name: unknown): string {
   if (typeof name !== "string") throw refuse(what, "is missing")
+  const known = quotedNames.get(name)
+  if (known !== undefined) return known
   const problem = nameProblem(name)
   if (problem !== undefined) throw refuse(`${what} ${JSON.stringify(name.slice(0, 80))}`, problem)
+  if (quotedNames.size >= maxQuotedNames) quotedNames.clear()
+  const quoted = JSON.stringify(name)
+  quotedNames.set(name, quoted)
+  return quoted
 }
 
 function encodeValue(value: unknown, where: string): string {
