@@ -230,7 +230,8 @@ test("tokens are created, work, are listed without secrets, and stop working whe
   const request = { name: "gateway", scopes: ["write"], devices: ["fridge-1"], expires: "2030-01-01T00:00:00Z" }
   const created = await inject("POST", "/v1/tokens", { headers: json, body: request })
   expect(created.statusCode).toBe(201)
-  const { id, secret, ...rest } = created.json()
+  const { token, secret } = created.json()
+  const { id, ...rest } = token
   expect(rest).toEqual({ ...request, created: expect.any(String), expires: "2030-01-01T00:00:00.000000Z" })
   expect(created.headers.location).toBe(`/v1/tokens/${id}`)
   const write = (device: string) =>

@@ -1,5 +1,5 @@
 /** What other rooms do for the API. Structural: each room's own types fit without naming these. */
-import type { Principal, Reading } from "@brume/core"
+import type { FogError, Principal, Reading } from "@brume/core"
 
 export interface Sender {
   readonly principal: Principal
@@ -18,7 +18,7 @@ export interface StoredReadings {
 
 export interface StoredLines extends StoredReadings {
   /** Why some lines were refused; the others are stored. */
-  readonly error: Error | undefined
+  readonly error: FogError | undefined
   readonly refused: number
 }
 

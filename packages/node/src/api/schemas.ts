@@ -124,11 +124,11 @@ const token = {
 }
 
 const newToken = {
-  ...token,
   $id: "NewToken",
+  type: "object",
   description: "A token with its secret, which is shown this once.",
-  required: [...token.required, "secret"],
-  properties: { ...token.properties, secret: { type: "string" } },
+  required: ["token", "secret"],
+  properties: { token: { $ref: "Token#" }, secret: { type: "string" } },
 }
 
 const device = {

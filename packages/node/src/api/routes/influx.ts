@@ -186,9 +186,10 @@ function addWriteRoutes(app: FastifyInstance, { ingest, readBody, maxBodyBytes }
 }
 
 /** Clients look for these words: they drop the batch instead of sending it again. */
-function partial(error: Error, { accepted, refused }: { accepted: number; refused: number }): FogError {
+function partial(error: FogError, { accepted, refused }: { accepted: number; refused: number }): FogError {
   const message = accepted === 0 ? `unable to parse: ${error.message}` : `partial write: ${error.message}`
-  return new FogError("readings_invalid", { message: `${message} dropped=${refused}`, cause: error })
+  const details = error.details === undefined ? {} : { details: error.details }
+  return new FogError("readings_invalid", { message: `${message} dropped=${refused}`, cause: error, ...details })
 }
 
 function noContent(reply: FastifyReply): FastifyReply {

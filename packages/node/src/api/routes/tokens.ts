@@ -86,7 +86,7 @@ const create: Operation = {
       content: {
         "application/json": {
           schema: { $ref: "NewToken#" },
-          example: { ...example, secret: "brume_k7f3a9_…" },
+          example: { token: example, secret: "brume_k7f3a9_…" },
         },
       },
     },
@@ -136,7 +136,7 @@ export function addTokenRoutes(app: FastifyInstance, { tokens, onRevoked }: Toke
       return reply
         .code(201)
         .header("location", `/v1/tokens/${info.id}`)
-        .send({ ...shown(info), secret })
+        .send({ token: shown(info), secret })
     },
   })
   app.route<{ Params: XStatic<typeof tokenId> }>({
