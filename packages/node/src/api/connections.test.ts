@@ -63,6 +63,12 @@ test("headers that do not arrive in time end the connection with a reason", asyn
   expect([answer.status, JSON.parse(answer.body).code]).toEqual([408, "request_timeout"])
 })
 
+test("a connection on which nothing comes is ended too", async () => {
+  await using open = await listening({ limits: { headersTimeoutMs: 200, requestTimeoutMs: 400 } })
+  const connection = await rawConnection(open.api.address)
+  expect(parseRawAnswer(await connection.ended()).status).toBe(408)
+})
+
 test("a body that trickles in ends the connection with a reason, however busy it keeps it", async () => {
   await using open = await listening({ limits: { headersTimeoutMs: 200, requestTimeoutMs: 400 } })
   const connection = await rawConnection(open.api.address)

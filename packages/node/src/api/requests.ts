@@ -92,6 +92,12 @@ function admit(request: FastifyRequest, reply: FastifyReply, options: RequestsOp
     })
   }
   const operation = request.routeOptions.config.operation!
+  if (request.ws && operation.tag !== "live") {
+    throw new FogError("request_invalid", {
+      message: `There is no WebSocket at ${request.url.slice(0, 200)}`,
+      hint: "Readings are streamed at /v1/live.",
+    })
+  }
   if (operation.access !== "public") options.authenticate(request, operation)
   return true
 }

@@ -1,7 +1,7 @@
 /** Readings as they become durable, over WebSocket: the handshake, and all connections together. */
 import { EventEmitter } from "node:events"
-import { type IncomingMessage, type Server, ServerResponse } from "node:http"
-import type { Duplex } from "node:stream"
+import { type IncomingHttpHeaders, type IncomingMessage, type Server, ServerResponse } from "node:http"
+import type { Socket } from "node:net"
 import { type Clock, FogError, filterProblem, type Metrics, type Tokens } from "@brume/core"
 import websocket from "@fastify/websocket"
 import type { FastifyInstance } from "fastify"
@@ -80,19 +80,20 @@ export async function registerUpgrades(app: FastifyInstance): Promise<void> {
     preClose: (done: () => void) => done(),
     errorHandler: (_error: Error, socket: { terminate(): void }) => socket.terminate(),
   })
-  app.server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+  app.server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
     if (request.headers.upgrade?.toLowerCase() === "websocket") upgrades.emit("upgrade", request, socket, head)
     else answerWithoutUpgrade(app, request, socket)
   })
 }
 
 /** Clients that offer h2c (curl, Java) are answered as if they had not. */
-function answerWithoutUpgrade(app: FastifyInstance, request: IncomingMessage, socket: Duplex): void {
+function answerWithoutUpgrade(app: FastifyInstance, request: IncomingMessage, socket: Socket): void {
   socket.on("error", () => socket.destroy())
   const response = new ServerResponse(request)
   response.shouldKeepAlive = false
-  response.assignSocket(socket as Parameters<ServerResponse["assignSocket"]>[0])
-  response.once("finish", () => socket.end())
+  response.assignSocket(socket)
+  // Node.js has given this connection away: nobody else would end it.
+  response.once("finish", () => socket.destroySoon())
   app.routing(request, response)
 }
 
@@ -117,6 +118,7 @@ export function addLiveRoute(app: FastifyInstance, options: LiveRouteOptions): L
       done()
     },
     preHandler: async (request) => {
+      if (request.ws) checkHandshake(request.headers)
       checkCount()
       checkFilters(request.query)
     },
@@ -154,6 +156,16 @@ export function addLiveRoute(app: FastifyInstance, options: LiveRouteOptions): L
       for (const stream of streams) stream.end(closeCodes.stopping, "the node is stopping")
     },
   }
+}
+
+/** What the WebSocket library would refuse in its own words, without a problem. */
+function checkHandshake(headers: IncomingHttpHeaders): void {
+  const key = headers["sec-websocket-key"] ?? ""
+  if (headers["sec-websocket-version"] === "13" && /^[+/0-9A-Za-z]{22}==$/.test(key)) return
+  throw new FogError("request_invalid", {
+    message: "The WebSocket handshake is malformed",
+    hint: "It needs Sec-WebSocket-Version: 13 and a Sec-WebSocket-Key of 16 bytes [RFC 6455].",
+  })
 }
 
 function checkFilters({ device = [], property = [] }: XStatic<typeof filterQuery>): void {

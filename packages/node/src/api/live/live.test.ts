@@ -2,6 +2,7 @@ import { batchOf, type Reading } from "@brume/core"
 import { VirtualClock } from "@brume/testkit"
 import { expect, test } from "vitest"
 import { type ApiRig, apiRig, machineClock } from "../../../../../test/rig/api.ts"
+import { parseRawAnswer, rawConnection } from "../../../../../test/rig/raw-http.ts"
 import { type Listener, listenTo } from "../../../../../test/rig/web-socket.ts"
 import { createLive } from "../../devices/live.ts"
 import { createMetrics } from "../../metrics/metrics.ts"
@@ -110,13 +111,24 @@ test.each(["?device=a%23", "?device=", "?limit=1", `?${"device=a&".repeat(65)}de
   },
 )
 
-test("a WebSocket elsewhere is closed or refused, and the node serves on", async () => {
+test.each(["/v1/status", "/nowhere", "/write", "/", "/healthz"])("a WebSocket at %s is refused", async (path) => {
   await using open = await opened()
-  for (const path of ["/v1/status", "/nowhere", "/write", "/"]) {
-    const listener = await listenTo(`${open.api.url}${path}`, { secret: open.rig.admin }).catch(String)
-    if (typeof listener !== "string") await listener.closed
-  }
-  expect((await fetch(`${open.api.url}/healthz`)).status).toBe(200)
+  await expect(listenTo(`${open.api.url}${path}`, { secret: open.rig.admin })).rejects.toThrow(/^40[045] .*"code"/)
+})
+
+test.each([
+  ["of another version", "sec-websocket-version: 8\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"],
+  ["without a key", "sec-websocket-version: 13\r\n"],
+  ["with a short key", "sec-websocket-version: 13\r\nsec-websocket-key: YQ==\r\n"],
+])("a handshake %s is refused with a problem", async (_name, lines) => {
+  await using open = await opened()
+  const connection = await rawConnection(open.api.address)
+  connection.write(
+    `GET /v1/live HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${open.rig.admin}\r\n` +
+      `connection: upgrade\r\nupgrade: websocket\r\n${lines}\r\n`,
+  )
+  const { status, body } = parseRawAnswer(await connection.ended())
+  expect([status, JSON.parse(body).code]).toEqual([400, "request_invalid"])
 })
 
 test("streams beyond the limit are refused until one ends", async () => {
