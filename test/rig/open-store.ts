@@ -2,10 +2,11 @@
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { type Disk, type Reading, type ReadingBatch, valueKind } from "@brume/core"
+import type { Disk, Reading, ReadingBatch } from "@brume/core"
 import { nullMetrics, SeededRandom, SilentLogger, VirtualClock } from "@brume/testkit"
 import { openDisk } from "../../packages/node/src/disk/disk.ts"
 import { type NodeStore, openStore, type StoreOptions } from "../../packages/node/src/store/store.ts"
+import { wellFormedJson } from "../../packages/node/src/store/tables/row-writer.ts"
 
 export interface Folder extends AsyncDisposable {
   readonly path: string
@@ -21,12 +22,15 @@ export async function emptyFolder(): Promise<Folder> {
   }
 }
 
+/** No two stores draw the same epoch. */
+let opened = 0
+
 /** Small and quiet: nothing is sealed by itself. */
 export function storeOptions(disk: Disk, changes: Partial<StoreOptions> = {}): StoreOptions {
   return {
     disk,
     clock: new VirtualClock(),
-    random: new SeededRandom(1),
+    random: new SeededRandom(++opened),
     logger: new SilentLogger(),
     metrics: nullMetrics,
     node: "gateway-1",
@@ -73,7 +77,7 @@ export function expectedOf(store: NodeStore, batch: ReadingBatch, firstSeq: numb
   const { node, epoch } = store
   return Array.from({ length: batch.length }, (_, row) => {
     const reading = batch.readingAt(row, { node, epoch, firstSeq })
-    return (batch.kind[row]! & valueKind.number) === 0 ? { ...reading, value: null } : reading
+    return { ...reading, json: reading.json === null ? null : wellFormedJson(reading.json) }
   })
 }
 

@@ -34,11 +34,12 @@ import type { DuckDBConnection } from "@duckdb/node-api"
 import { openFolder } from "./folder.ts"
 import { type Log, openLog } from "./log/log.ts"
 import { Manifest } from "./segments/manifest.ts"
+import { parseName } from "./segments/names.ts"
 import type { Pin } from "./segments/pins.ts"
 import { extent, firstGap, intersect, type Ranges, rangesOf, subtract } from "./segments/ranges.ts"
 import { recover } from "./segments/recovery.ts"
 import type { Retention } from "./segments/retention-plan.ts"
-import { Shelf } from "./segments/shelf.ts"
+import { isIntact, Shelf } from "./segments/shelf.ts"
 import { Upkeep } from "./segments/upkeep.ts"
 import { Catalog } from "./tables/catalog.ts"
 import { type Engine, openEngine } from "./tables/engine.ts"
@@ -107,11 +108,27 @@ export async function openStore(options: StoreOptions): Promise<NodeStore> {
     const shelf = new Shelf({ disk, logger, manifest, catalog, session: await engine.session(), log })
     opened.push(() => shelf.close())
     await recover(shelf)
+    await show(shelf)
     const store = await LayeredStore.open({ options, log, engine, catalog, shelf }, opened)
     return store
   } catch (error) {
     await closeAll(opened).catch(() => {})
     throw error
+  }
+}
+
+/** DuckDB reads a file of each view when it is made. Should that be a damaged one, all are verified, as if it were time. */
+async function show(shelf: Shelf): Promise<void> {
+  try {
+    await shelf.settle()
+  } catch (error) {
+    shelf.logger.warn("a segment cannot be opened; verifying all", { error })
+    for (const entry of shelf.manifest.segments) {
+      if (!(await isIntact(shelf.disk, entry))) await shelf.quarantine(entry)
+    }
+    // For what hangs on the segments that are left.
+    await recover(shelf)
+    await shelf.settle()
   }
 }
 
@@ -318,10 +335,19 @@ class LayeredStore implements NodeStore {
 const roomAttempts = 100
 const roomPauseMs = 100
 
-function openOwnLog(options: StoreOptions): Promise<Log> {
-  const { minFreeBytes, whenFull } = options
+async function openOwnLog(options: StoreOptions): Promise<Log> {
+  const { disk, minFreeBytes, whenFull } = options
+  const sealed = new Map<string, number>()
+  for (const name of (await disk.list("segments")).map(parseName)) {
+    if (name.kind === "segment") sealed.set(name.epoch, Math.max(sealed.get(name.epoch) ?? 0, name.range[1]))
+  }
   // Where the oldest segments make room, the log refuses only when that was not enough.
-  return openLog({ ...options, ...options.log, minFreeBytes: whenFull === "reject" ? minFreeBytes : minFreeBytes / 2 })
+  return openLog({
+    ...options,
+    ...options.log,
+    minFreeBytes: whenFull === "reject" ? minFreeBytes : minFreeBytes / 2,
+    provenSeq: (epoch) => sealed.get(epoch) ?? 0,
+  })
 }
 
 /** In reverse order, all of them. The first failure is thrown at the end. */

@@ -58,6 +58,11 @@ export interface LogOptions {
   readonly maxPendingBytes: number
   /** Below so much free space readings are refused with `store_full`. */
   readonly minFreeBytes: number
+  /**
+   * A sequence that an epoch had certainly reached, e.g. because readings below it are sealed elsewhere. When the log
+   * ends before it, its end was lost, and its sequences are not given again (L5).
+   */
+  readonly provenSeq?: (epoch: string) => number
 }
 
 export interface Log extends Closeable {

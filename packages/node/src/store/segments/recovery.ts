@@ -22,8 +22,9 @@ export async function recover(shelf: Shelf): Promise<void> {
   for (const name of names) if (parseName(name).kind === "unfinished") await disk.remove(pathOf(name))
   await manifest.commit({ remove: manifest.superseded() })
   await examineListed(shelf)
-  await examineUnlisted(shelf, names)
-  await examineLatest(shelf, names)
+  const left = await disk.list(folder)
+  await examineUnlisted(shelf, left)
+  await examineLatest(shelf, left)
 }
 
 /** Sizes of all; hashes of those whose readings the log may still have, while it has them. */

@@ -24,13 +24,9 @@ export async function writeSegment(shelf: Shelf, content: SegmentContent): Promi
   const { disk, session } = shelf
   const { query, node, epoch, ranges, time, received } = content
   const name = await shelf.freeName((turn) => segmentName(epoch, extent(ranges), turn))
-  const { rows, bytes, sha256 } = await writeParquet({
-    disk,
-    session,
-    name,
-    query,
-    description: { node, epoch, ranges },
-  })
+  const description = { node, epoch, ranges }
+  const writing = { disk, session, name, query, expectedRows: content.rows, description }
+  const { rows, bytes, sha256 } = await writeParquet(writing)
   if (rows !== content.rows) {
     await disk.remove(pathOf(name))
     throw new FogError("internal", {
@@ -57,6 +53,6 @@ export async function writeLatest(shelf: Shelf, query: string, to: number): Prom
   const { disk, session, log } = shelf
   const name = await shelf.freeName((turn) => latestName(log.epoch, to, turn))
   const description = { node: log.node, epoch: log.epoch, ranges: to === 0 ? [] : ([[0, to]] as const) }
-  const { bytes, sha256 } = await writeParquet({ disk, session, name, query, description })
+  const { bytes, sha256 } = await writeParquet({ disk, session, name, query, expectedRows: 0, description })
   return { name, bytes, sha256 }
 }

@@ -96,13 +96,13 @@ export class Shelf {
     if (before !== undefined && before !== this.manifest.latest) this.#unused.push(pathOf(before.name))
     if (generation !== undefined) this.#sealed.add(generation)
     if (this.#isShown) await this.settle()
+    else await this.#letGo()
   }
 
   /** Makes the views show what is listed, for the first time or after a failure. Then lets go of what is unused. */
   async settle(): Promise<void> {
     if (this.#isShown && this.#unused.length === 0 && this.#sealed.size === 0) return
     const { segments, latest } = this.manifest
-    const unused = this.#unused
     const sealed = new Set(this.#sealed)
     await this.catalog.change({
       edit: ({ generations }) => ({
@@ -113,9 +113,8 @@ export class Shelf {
       after: [...sealed].flatMap(dropGeneration),
     })
     this.#isShown = true
-    this.#unused = []
     this.#sealed.clear()
-    this.#pins.retire(unused)
+    await this.#letGo()
   }
 
   /** Whether the views still have this generation. */
@@ -175,6 +174,14 @@ export class Shelf {
 
   /** Ends when no file is being unlinked. Files that are still pinned stay; the next open removes them. */
   async close(): Promise<void> {
+    await Promise.all(this.#unlinking)
+  }
+
+  /** S2: no view names them any more. */
+  async #letGo(): Promise<void> {
+    const unused = this.#unused
+    this.#unused = []
+    this.#pins.retire(unused)
     await Promise.all(this.#unlinking)
   }
 

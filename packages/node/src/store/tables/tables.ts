@@ -49,6 +49,8 @@ const maxPendingBatches = 50_000
 /** Generations may grow to this many times `sealRows` while sealing fails or lags. */
 const maxGenerations = 4
 const retryMs = { first: 250, most: 30_000 }
+/** How long `applied` waits for room. */
+const maxWaitMs = 10_000
 
 export class Tables {
   readonly #options: TablesOptions
@@ -61,6 +63,8 @@ export class Tables {
   /** Sequence from which the next live batch covers. */
   #next: number
   #timer: Timer | undefined
+  /** Calls of `applied` that wait for room. */
+  readonly #waiting = new Set<() => void>()
   /** Failures in a row. */
   #failures = 0
   #closed = false
@@ -148,15 +152,31 @@ export class Tables {
     return this.due
   }
 
-  /** Makes everything visible that was durable at the call. Throws `store_busy` when DuckDB has no room for it. */
+  /**
+   * Makes everything visible that was durable at the call. While the tables are full it waits for a seal to make room;
+   * throws `store_busy` when none does in time.
+   */
   async applied(): Promise<void> {
-    while (!this.#pending.isEmpty) {
-      if (this.#tryApply()) continue
-      this.#arm()
-      throw new FogError("store_busy", {
-        message: `${this.#pending.rows} readings wait for the tables, which have no room`,
-        hint: "Try again soon; if it stays so, look into the log for why segments cannot be written.",
-      })
+    const { clock } = this.#options
+    let isLate = false
+    const deadline = clock.after(maxWaitMs, () => {
+      isLate = true
+      this.#wake()
+    })
+    try {
+      while (!this.#pending.isEmpty && !this.#closed) {
+        if (this.#tryApply()) continue
+        if (isLate) {
+          throw new FogError("store_busy", {
+            message: `${this.#pending.rows} readings wait for the tables, which have no room`,
+            hint: "Try again soon; if it stays so, look into the log for why segments cannot be written.",
+          })
+        }
+        this.#arm()
+        await new Promise<void>((resolve) => this.#waiting.add(resolve))
+      }
+    } finally {
+      deadline.cancel()
     }
   }
 
@@ -180,11 +200,20 @@ export class Tables {
   sealed(generation: Generation): void {
     if (this.#sealing === generation) this.#sealing = undefined
     this.#arm()
+    this.#wake()
   }
 
   close(): void {
     this.#closed = true
     this.#timer?.cancel()
+    this.#wake()
+  }
+
+  /** There may be room. */
+  #wake(): void {
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const resolve of waiting) resolve()
   }
 
   #arm(): void {
@@ -194,7 +223,7 @@ export class Tables {
     const backOff = this.#failures === 0 ? 0 : Math.min(retryMs.first * 2 ** (this.#failures - 1), retryMs.most)
     this.#timer = clock.after(Math.max(wait, backOff), () => {
       this.#timer = undefined
-      this.#tryApply()
+      if (this.#tryApply()) this.#wake()
       this.#arm()
     })
   }
