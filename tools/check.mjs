@@ -6,12 +6,22 @@ import { install, root, run } from "./setup.mjs"
 await install()
 
 /** The program behind an installed command, run by this very Node.js: no shell, no global install. */
-const program = (path) => join(root, "node_modules", path)
+const program = (path, folder = root) => {
+  const own = join(folder, "node_modules", path)
+  return existsSync(own) ? own : join(root, "node_modules", path)
+}
 const gates = [
   ["types", [program("typescript/bin/tsc"), "-p", "tsconfig.test.json"]],
   ["format and lint", [program("@biomejs/biome/bin/biome"), "check", "--error-on-warnings", "."]],
   ["dead code", [program("knip/bin/knip.js"), "--no-progress"]],
-  ["console", [program("svelte-check/bin/svelte-check"), "--tsconfig", "packages/console/tsconfig.json"]],
+  [
+    "console",
+    [
+      program("svelte-check/bin/svelte-check", join(root, "packages/console")),
+      "--tsconfig",
+      "packages/console/tsconfig.json",
+    ],
+  ],
 ]
 
 let failed = 0

@@ -11,8 +11,8 @@ import { influxIsInstalled, type Server, startBrume, startInflux } from "./serve
 
 const startMs = 1_700_000_000_000
 const shapes = [
-  { name: "batch 5000", batch: 5000, readings: 1_500_000, connections: 4 },
-  { name: "batch 100", batch: 100, readings: 300_000, connections: 8 },
+  { name: "batch 5000", batch: 5000, readings: 2_000_000, connections: 4 },
+  { name: "batch 100", batch: 100, readings: 1_000_000, connections: 16 },
 ] as const
 
 export async function line(options: {
@@ -70,7 +70,7 @@ function contender(name: string, start: () => Promise<Server>, scale: number): C
           stepMs: 1000,
         }
         // A small load first: both have their code compiled and their series known.
-        await runLoad({ ...common, readings: shape.batch * 20, startMs: startMs - 1_000_000 })
+        await runLoad({ ...common, readings: 100_000, startMs: startMs - 1_000_000 })
         const cpuBefore = await server.cpuSeconds()
         const result = await runLoad({ ...common, readings: Math.round(shape.readings * scale) })
         if (result.failures > 0) throw new Error(`${name}: ${result.failures} requests failed`)
