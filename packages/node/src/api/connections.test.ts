@@ -37,6 +37,16 @@ test.each([
   expect((await fetch(`${open.api.url}/healthz`)).status).toBe(200)
 })
 
+test("a client that goes on with nonsense hears of it once", async () => {
+  await using open = await listening()
+  const connection = await rawConnection(open.api.address)
+  connection.write("hello\r\n\r\n")
+  await connection.until("}")
+  connection.write("hello\r\n\r\n")
+  connection.write("hello\r\n\r\n")
+  expect((await connection.ended()).match(/HTTP\/1\.1 400/g)).toHaveLength(1)
+})
+
 test("broken chunks end the request and the connection", async () => {
   await using open = await listening()
   const connection = await rawConnection(open.api.address)

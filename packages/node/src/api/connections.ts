@@ -31,7 +31,6 @@ const lingerMs = 500
 
 export function createConnections({ clock, maxConnections }: ConnectionOptions): Connections {
   const beyond = new WeakSet<Socket>()
-  const refused = new WeakSet<Socket>()
   const answers = new WeakMap<Socket, ServerResponse>()
   const waiting = new WeakMap<IncomingMessage, ServerResponse>()
   let open = 0
@@ -49,8 +48,7 @@ export function createConnections({ clock, maxConnections }: ConnectionOptions):
     refuse(error, socket) {
       const answer = answers.get(socket)
       const isAnswered = answer?.headersSent === true && !answer.writableFinished
-      if (refused.has(socket)) return
-      refused.add(socket)
+      // Not writable: it was refused before, and what comes behind is of no interest.
       if (error.code === "ECONNRESET" || !socket.writable || isAnswered) {
         socket.destroy()
         return

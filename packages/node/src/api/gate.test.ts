@@ -40,6 +40,7 @@ test.each([
 test.each([
   "evil.example",
   "localhost.evil.example",
+  "evillocalhost",
   "brume.example.evil.example",
   "notbrume.example",
   "127.0.0.1.evil.example",

@@ -74,8 +74,7 @@ const dropBytes = 65_536
 
 function hasUnreadBody(request: IncomingMessage): boolean {
   if (request.complete || request.readableEnded) return false
-  // Whoever was not invited to send may go on with the next request, which must not be taken for the body.
-  if (request.headers["transfer-encoding"] !== undefined || request.headers.expect !== undefined) return true
+  if (request.headers["transfer-encoding"] !== undefined) return true
   return Number(request.headers["content-length"] ?? 0) > dropBytes
 }
 
