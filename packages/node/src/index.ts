@@ -1,4 +1,5 @@
 /** The daemon as a library: resolve a configuration, then open a node with it, or run one as the process's purpose. */
+export { type Ambient, systemAmbient } from "./ambient/ambient.ts"
 export {
   type ConfigRequest,
   type FlagSetting,
@@ -15,4 +16,6 @@ export {
   parseSetting,
 } from "./config/describe.ts"
 export type { Config } from "./config/schema.ts"
+export { type Host, type RunOptions, runNode } from "./main.ts"
+export { type Node, type NodeOptions, openNode } from "./node.ts"
 export { version } from "./version.ts"

@@ -11,6 +11,10 @@ export interface Ambient {
   readonly random: Random
   /** Writes one piece of log output. Never throws. */
   writeLog(text: string): void
+  /** Whether log output is read by a person at a terminal. */
+  readonly hasTerminal: boolean
+  /** Threads of libuv's pool, which file operations and DuckDB's statements share. */
+  readonly threadPoolSize: number
 }
 
 /**
@@ -22,5 +26,8 @@ export function systemAmbient(): Ambient {
     clock: systemClock(),
     random: systemRandom(),
     writeLog: (text) => void process.stderr.write(text),
+    // libuv's default, and its limits.
+    threadPoolSize: Math.min(Math.max(Number.parseInt(process.env.UV_THREADPOOL_SIZE ?? "4", 10) || 1, 1), 1_024),
+    hasTerminal: process.stderr.isTTY === true && (process.env.NO_COLOR ?? "") === "",
   }
 }

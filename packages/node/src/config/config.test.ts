@@ -221,9 +221,9 @@ test.each([
 })
 
 test("a long list of mistakes is cut in the message, not in the details", async () => {
-  const yaml = Array.from({ length: 500 }, (_, index) => `k${index}: 1`).join("\n")
+  const yaml = Array.from({ length: 100 }, (_, index) => `k${index}: 1`).join("\n")
   expect((await refusal(sources({ yaml }))).split("\n")).toHaveLength(32)
-  expect(await mistakesOf(sources({ yaml }))).toHaveLength(500)
+  expect(await mistakesOf(sources({ yaml }))).toHaveLength(100)
 })
 
 test("every key is described, has its own variable, and its default reads as a value of it", async () => {

@@ -74,7 +74,7 @@ export async function resolveConfig(
   for (const one of given) {
     const { path, origin } = one
     const key = keys.get(path)
-    const read = key === undefined ? { problem: unknownKey(one) } : readValue(key, one)
+    const read = key === undefined ? { problem: unknownKey(one, keys.keys()) } : readValue(key, one)
     if ("problem" in read) mistakes.push({ path, origin, problem: read.problem })
     else if (!values.has(path)) values.set(path, read.value)
     if (key !== undefined && !origins.has(path)) origins.set(path, origin)
@@ -160,8 +160,9 @@ function readValue(key: Key<unknown>, { written, folder }: Given): Read<unknown>
   return key.read(written, folder)
 }
 
-function unknownKey({ path, guess = nearest(path, allKeys().keys()) }: Given): string {
-  return guess === undefined ? "is no key" : `is no key; did you mean ${guess}?`
+function unknownKey({ path, guess }: Given, paths: Iterable<string>): string {
+  const meant = guess ?? nearest(path, paths)
+  return meant === undefined ? "is no key" : `is no key; did you mean ${meant}?`
 }
 
 function howToGive(path: string): string {

@@ -166,7 +166,7 @@ const query = section("SQL of users.", {
     meaning: "Statements that run at once. Each occupies one thread of the pool that also syncs the log.",
     default: "4",
     min: 1,
-    max: 8,
+    max: 32,
   }),
   maxWaiting: whole({
     meaning: "Statements that wait for their turn; beyond them `query_busy`.",
@@ -175,22 +175,28 @@ const query = section("SQL of users.", {
     max: 10_000,
   }),
   timeoutMs: duration({
-    meaning: "Longest time of one statement; a request may ask for less.",
+    meaning: "Longest time of one statement, waiting and reading its answer included; a request may ask for less.",
     default: "30s",
     min: 100,
     max: 86_400_000,
   }),
-  memoryBytes: size({
-    meaning: "Most memory of all statements of users together.",
-    default: "128MiB",
-    min: 16 * 2 ** 20,
-    max: 2 ** 40,
-  }),
   maxRows: whole({
-    meaning: "Most rows of one result; a request may ask for fewer.",
-    default: "1000000",
+    meaning: "Most rows of one answer; a request may ask for fewer.",
+    default: "100000",
     min: 1,
     max: 1_000_000_000,
+  }),
+  maxBytes: size({
+    meaning: "Most bytes of one answer, as encoded.",
+    default: "256MiB",
+    min: 1_024,
+    max: 2 ** 40,
+  }),
+  maxResidentBytes: size({
+    meaning: "Resident memory of the process beyond which the newest statements are stopped.",
+    default: "1GiB",
+    min: 256 * 2 ** 20,
+    max: 2 ** 40,
   }),
 })
 

@@ -1,0 +1,220 @@
+/**
+ * The node: opens every room in order and joins them. The only file that knows all of them.
+ *
+ * - N1 A half-started node does not exist: when a room cannot be opened, those before it are closed again.
+ * - N2 Closing goes backwards: the API takes nothing more in and lets what runs finish, queries end, then the store
+ *   syncs what it holds. It is idempotent.
+ * - N3 One node owns a data folder; the store holds its lock while the node is open.
+ */
+import { fileURLToPath } from "node:url"
+import type { Closeable, Logger, Tokens } from "@brume/core"
+import { type Ambient, systemAmbient } from "./ambient/ambient.ts"
+import { type Api, openApi } from "./api/api.ts"
+import { type MadeAdmin, type OpenedTokens, openTokens } from "./auth/auth.ts"
+import { isLoopback, parseAddress } from "./config/address.ts"
+import type { Config } from "./config/schema.ts"
+import { createDevices } from "./devices/devices.ts"
+import { createIngest } from "./devices/ingest.ts"
+import { createLive } from "./devices/live.ts"
+import { defaultPayloadLimits } from "./devices/payload/limits.ts"
+import { openDisk } from "./disk/disk.ts"
+import { createLogger } from "./logger/logger.ts"
+import { createMetrics, type Registry } from "./metrics/metrics.ts"
+import { openProcessMetrics } from "./metrics/process-metrics.ts"
+import { openQuery } from "./query/query.ts"
+import { type NodeStore, openStore } from "./store/store.ts"
+import { version } from "./version.ts"
+
+export interface Node extends Closeable {
+  readonly name: string
+  /** This life of the node's log. */
+  readonly epoch: string
+  /** E.g. `http://127.0.0.1:7777`. */
+  readonly url: string
+  readonly address: { readonly host: string; readonly port: number }
+  /** The admin token that this opening made, if it did. */
+  readonly madeAdmin: MadeAdmin | undefined
+  /** Takes no new work in; what runs goes on. `close` still has to follow. */
+  stopIntake(): void
+}
+
+export interface NodeOptions {
+  /** @default one that writes as `logger` in the configuration says */
+  readonly logger?: Logger
+  /** Makes a new admin token in place of the one that the node made before. */
+  readonly resetAdminToken?: boolean
+  /** Absolute path of the built console. @default the one that comes with Brume */
+  readonly consoleFolder?: string
+}
+
+/** What every room gets. */
+interface Common extends Pick<Ambient, "clock" | "random"> {
+  readonly config: Config
+  readonly metrics: Registry
+  /** A logger that names its room. */
+  logger(room: string): Logger
+}
+
+export async function openNode(
+  config: Config,
+  ambient: Ambient = systemAmbient(),
+  options: NodeOptions = {},
+): Promise<Node> {
+  const logger = options.logger ?? createNodeLogger(config, ambient)
+  const { clock, random } = ambient
+  const common: Common = { config, clock, random, metrics: createMetrics(), logger: (room) => logger.child({ room }) }
+  const opened: Closeable[] = []
+  const keep = <Room extends Closeable>(room: Room): Room => {
+    opened.push(room)
+    return room
+  }
+  try {
+    warnOfRisks(config, ambient, logger)
+    keep(openProcessMetrics(common.metrics))
+    const disk = await openDisk(config.store.path, { node: config.node.name })
+    const store = keep(
+      await openStore({ ...config.store, ...common, disk, logger: common.logger("store"), node: config.node.name }),
+    )
+    const tokens = await openTokens({
+      ...common,
+      documents: store,
+      disk,
+      logger: common.logger("auth"),
+      maxTokens: config.auth.maxTokens,
+      resetAdminToken: options.resetAdminToken ?? false,
+    })
+    const api = keep(
+      await openFront(common, { store, tokens, keep, consoleFolder: options.consoleFolder ?? ownConsole }),
+    )
+    logger.info("The node is open", {
+      node: store.node,
+      epoch: store.epoch,
+      url: api.url,
+      version,
+      folder: config.store.path,
+    })
+    return composed({ store, api, tokens, close: once(() => closeBackwards(opened)) })
+  } catch (error) {
+    await closeBackwards(opened).catch((failure: unknown) =>
+      logger.warn("Closing what was open failed", { error: failure }),
+    )
+    throw error
+  }
+}
+
+/** The logger that a configuration asks for; before a node is open, and for it. */
+export function createNodeLogger(config: Config, ambient: Ambient): Logger {
+  const { clock, writeLog, hasTerminal } = ambient
+  return createLogger({ ...config.logger, clock, write: writeLog, colour: hasTerminal })
+}
+
+const ownConsole = fileURLToPath(new URL("../../console/dist", import.meta.url))
+
+interface Behind {
+  readonly store: NodeStore
+  readonly tokens: Tokens
+  readonly consoleFolder: string
+  keep<Room extends Closeable>(room: Room): Room
+}
+
+/** Queries, devices and the API before them. */
+async function openFront(common: Common, { store, tokens, consoleFolder, keep }: Behind): Promise<Api> {
+  const { config, metrics, clock, logger } = common
+  const query = keep(
+    openQuery({
+      ...common,
+      source: store,
+      logger: logger("query"),
+      limits: config.query,
+      residentBytes: () => process.memoryUsage.rss(),
+    }),
+  )
+  const { devices, api } = config
+  const ingest = createIngest({
+    store,
+    clock,
+    metrics,
+    logger: logger("devices"),
+    limits: {
+      ...defaultPayloadLimits,
+      sizeBytes: api.maxBodyBytes,
+      readings: devices.maxReadingsPerRequest,
+      textLength: devices.maxTextLength,
+      jsonLength: devices.maxTextLength,
+    },
+    idempotency: { windowMs: devices.idempotencyWindowMs, maxKeys: devices.maxIdempotencyKeys },
+    deviceTags: devices.lineProtocol.deviceTags,
+  })
+  const { maxBodyBytes, maxConnections, requestTimeoutMs, allowedHosts, allowedOrigins } = api
+  return openApi({
+    ...common,
+    listen: parseAddress(api.listen),
+    allowedHosts,
+    allowedOrigins,
+    consoleFolder,
+    version,
+    tokens,
+    query,
+    store,
+    ingest,
+    devices: createDevices({ query }),
+    live: createLive({ store, metrics, maxListeners: maxConnections, maxQueuedReadings: api.live.maxQueuedReadings }),
+    expose: () => metrics.expose(),
+    logger: logger("api"),
+    limits: { maxBodyBytes, maxConnections, requestTimeoutMs },
+  })
+}
+
+interface Parts {
+  readonly store: NodeStore
+  readonly api: Api
+  readonly tokens: OpenedTokens
+  close(): Promise<void>
+}
+
+function composed({ store, api, tokens, close }: Parts): Node {
+  return {
+    name: store.node,
+    epoch: store.epoch,
+    url: api.url,
+    address: api.address,
+    madeAdmin: tokens.madeAdmin,
+    stopIntake: () => api.stopIntake(),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** What is allowed, but seldom meant. */
+function warnOfRisks({ api, query }: Config, { threadPoolSize }: Ambient, logger: Logger): void {
+  if (!isLoopback(parseAddress(api.listen).host))
+    logger.warn(
+      "The API is reachable from other machines over HTTP, which shows tokens to the network; put TLS before it",
+      {
+        listen: api.listen,
+      },
+    )
+  if (threadPoolSize < query.maxRunning + spareThreads)
+    logger.warn("The thread pool is small: slow statements can hold up acknowledgements; set UV_THREADPOOL_SIZE", {
+      threadPoolSize,
+      wanted: query.maxRunning + spareThreads,
+    })
+}
+
+/** Threads beside those of users' statements: their checks, lookups (2), sealing, and two for files, of which the log has one. */
+const spareThreads = 6
+
+/** All of them, also when one fails; the first failure is thrown at the end. */
+async function closeBackwards(opened: readonly Closeable[]): Promise<void> {
+  const failures: unknown[] = []
+  for (const room of opened.toReversed()) await room.close().catch((error: unknown) => failures.push(error))
+  if (failures.length > 0) throw failures[0]
+}
+
+function once(close: () => Promise<void>): () => Promise<void> {
+  let closing: Promise<void> | undefined
+  return () => {
+    closing ??= close()
+    return closing
+  }
+}
