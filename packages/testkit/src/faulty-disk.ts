@@ -51,6 +51,11 @@ export class FaultyDisk implements Disk {
     this.#failures.push({ ...failure, remaining: failure.nth ?? 1 })
   }
 
+  /** Failures that have not happened yet, or go on for ever. */
+  get planned(): number {
+    return this.#failures.length
+  }
+
   /** Nothing that was planned will fail any more. */
   heal(): void {
     this.#failures = []

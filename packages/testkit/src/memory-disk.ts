@@ -12,6 +12,7 @@ export class MemoryDisk implements Disk {
   readonly #files: MemoryFiles
   readonly #replacing = new Turnstile()
   #locked = false
+  #failingSync: string | undefined
 
   constructor(files: MemoryFiles = new MemoryFiles()) {
     this.#files = files
@@ -59,16 +60,24 @@ export class MemoryDisk implements Disk {
     }
   }
 
+  /**
+   * The next sync of a file whose path contains this fails, and the system forgets what it did not write: readers still
+   * see it, but only what is written again can become durable.
+   */
+  failNextSync(path: string): void {
+    this.#failingSync = path
+  }
+
   absolute(path: string): string {
     return `/memory/${path}`
   }
 
   async open(path: string, options: { readonly create?: boolean } = {}): Promise<DiskFile> {
     await turn()
-    if (options.create !== true) return new OpenMemoryFile(path, this.#existing("open", path))
+    if (options.create !== true) return this.#opened(path, this.#existing("open", path))
     if (!this.#files.hasFolder(folderOf(path))) throw refused("open", path, "ENOENT")
     if (this.#files.hasFolder(path)) throw refused("open", path, "EISDIR")
-    return new OpenMemoryFile(path, this.#files.create(path))
+    return this.#opened(path, this.#files.create(path))
   }
 
   async read(path: string): Promise<Uint8Array | undefined> {
@@ -147,6 +156,14 @@ export class MemoryDisk implements Disk {
     }
   }
 
+  #opened(path: string, file: MemoryFile): DiskFile {
+    return new OpenMemoryFile(path, file, () => {
+      if (this.#failingSync === undefined || !path.includes(this.#failingSync)) return false
+      this.#failingSync = undefined
+      return true
+    })
+  }
+
   async #replaceNow(path: string, content: Uint8Array): Promise<void> {
     const beside = `${path}.new`
     const file = await this.open(beside, { create: true })
@@ -168,11 +185,13 @@ export class MemoryDisk implements Disk {
 class OpenMemoryFile implements DiskFile {
   readonly #path: string
   readonly #file: MemoryFile
+  readonly #syncFails: () => boolean
   #closed = false
 
-  constructor(path: string, file: MemoryFile) {
+  constructor(path: string, file: MemoryFile, syncFails: () => boolean) {
     this.#path = path
     this.#file = file
+    this.#syncFails = syncFails
   }
 
   async write(buffers: readonly Uint8Array[], position: number): Promise<void> {
@@ -196,6 +215,10 @@ class OpenMemoryFile implements DiskFile {
     this.#mustBeOpen("sync")
     const covered = this.#file.beginSync()
     await turn()
+    if (this.#syncFails()) {
+      this.#file.forgetUnsynced()
+      throw refused("sync", this.#path, "EIO")
+    }
     this.#file.endSync(covered)
   }
 

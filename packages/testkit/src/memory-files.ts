@@ -87,6 +87,12 @@ export class MemoryFile {
     this.#base += count
   }
 
+  /** What a failed sync does on many systems: the changes stay visible, count as written, and never reach the device. */
+  forgetUnsynced(): void {
+    this.#base += this.#unsynced.length
+    this.#unsynced = []
+  }
+
   /** The content that a crash leaves. */
   after(unsynced: Unsynced): Uint8Array {
     if (unsynced === "kept") return this.content

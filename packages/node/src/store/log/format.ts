@@ -160,9 +160,14 @@ const fixedHeaderBytes = 58
 /** Node names are at most 512 UTF-16 units, hence at most three times as many bytes. */
 export const maxHeaderBytes = 2048
 
+/** Bytes of the header that this node's files have. */
+export function headerBytes(node: string): number {
+  return padded(fixedHeaderBytes + Buffer.byteLength(node))
+}
+
 export function encodeHeader(header: FileHeader): Buffer {
   const node = Buffer.from(header.node)
-  const bytes = Buffer.alloc(padded(fixedHeaderBytes + node.length))
+  const bytes = Buffer.alloc(headerBytes(header.node))
   if (bytes.length > maxHeaderBytes) {
     throw new FogError("config_invalid", {
       message: `The node's name is too long: ${node.length} bytes`,
@@ -188,13 +193,13 @@ export function parseHeader(bytes: Buffer, kind: FileKind): ParsedHeader {
   const damaged = { state: "damaged" } as const
   if (bytes.length < fixedHeaderBytes || bytes.toString("latin1", 0, 8) !== magics[kind]) return damaged
   const version = bytes.readUInt16LE(8)
-  const headerBytes = bytes.readUInt16LE(10)
-  if (headerBytes < fixedHeaderBytes || headerBytes > bytes.length || headerBytes % alignment !== 0) return damaged
-  const whole = bytes.subarray(0, headerBytes)
+  const length = bytes.readUInt16LE(10)
+  if (length < fixedHeaderBytes || length > bytes.length || length % alignment !== 0) return damaged
+  const whole = bytes.subarray(0, length)
   if (headerChecksum(whole) !== whole.readUInt32LE(12)) return damaged
   if (version > formatVersion) return { state: "newer", version }
   const nodeBytes = whole.readUInt16LE(56)
-  if (version === 0 || fixedHeaderBytes + nodeBytes > headerBytes) return damaged
+  if (version === 0 || fixedHeaderBytes + nodeBytes > length) return damaged
   const header: FileHeader = {
     kind,
     node: whole.toString("utf8", fixedHeaderBytes, fixedHeaderBytes + nodeBytes),
@@ -204,7 +209,7 @@ export function parseHeader(bytes: Buffer, kind: FileKind): ParsedHeader {
     created: whole.readDoubleLE(40),
     timeFloor: whole.readDoubleLE(48),
   }
-  return { state: "valid", header, bytes: headerBytes }
+  return { state: "valid", header, bytes: length }
 }
 
 function headerChecksum(header: Buffer): number {

@@ -103,16 +103,18 @@ export class GroupScan {
     }
     this.frames++
     this.#proveSuspect()
-    const isInGroup = (range: ByteRange) => range.from >= marker.groupStart
-    // S2: what lies between the last group and this one are groups whose markers are gone.
-    this.#settle(
-      this.#records.filter((record) => !isInGroup(record)),
-      this.#damages.filter((damage) => !isInGroup(damage)),
-      marker.groupFirstSeq,
-    )
-    this.end = marker.groupStart
+    const { groupStart } = marker
+    const isInGroup = (range: ByteRange) => range.from >= groupStart
+    const allDamages = this.#damages.flatMap((damage) => splitAt(damage, groupStart))
+    // S2: what lies between the last group and this one are groups whose markers are gone. If nothing does, sequences
+    // that were skipped were never given to a record that was acknowledged.
+    const isBefore = (range: ByteRange) => !isInGroup(range)
+    if (this.end < groupStart) {
+      this.#settle(this.#records.filter(isBefore), allDamages.filter(isBefore), marker.groupFirstSeq)
+    }
+    this.end = groupStart
     const records = this.#records.filter(isInGroup)
-    const damages = this.#damages.filter(isInGroup)
+    const damages = allDamages.filter(isInGroup)
     this.#records = []
     this.#damages = []
     if (damages.length > 0 || !isWhole(records, found, this.#options.seed)) {
@@ -127,9 +129,7 @@ export class GroupScan {
   /** Ends a file that others follow, the first of which was begun when `seq` had been reached. S2. */
   finishBefore(seq: number): void {
     this.#proveSuspect()
-    this.#settle(this.#records, this.#damages, seq)
-    if (this.seq < seq) this.#lose({ fromSeq: this.seq, toSeq: seq, bytes: undefined })
-    this.seq = Math.max(this.seq, seq)
+    this.#settleRest(this.#records, this.#damages, seq)
     this.end = Math.max(this.end, this.#records.at(-1)?.to ?? 0, this.#damages.at(-1)?.to ?? 0)
   }
 
@@ -145,7 +145,9 @@ export class GroupScan {
       // S3
       const { groupStart, groupFirstSeq } = suspect.marker
       const bytes = { from: groupStart, to: suspect.to }
-      this.#lose({ fromSeq: groupFirstSeq, toSeq: suspect.seq, certainty: "unconfirmed", bytes })
+      if (suspect.seq > groupFirstSeq) {
+        this.losses.push({ fromSeq: groupFirstSeq, toSeq: suspect.seq, certainty: "unconfirmed", bytes })
+      }
       nextSeq = suspect.seq
     }
     // S4. The sequences of the tail are not used again: should it have been acknowledged after all, and its marker be
@@ -162,18 +164,26 @@ export class GroupScan {
     const count = firstBeyond < 0 ? this.#records.length : firstBeyond
     const end = this.#records[count]?.from ?? Math.max(this.#records.at(-1)?.to ?? 0, this.#damages.at(-1)?.to ?? 0)
     const isProven = (damage: ByteRange) => damage.from < end
-    this.#settle(this.#records.slice(0, count), this.#damages.filter(isProven), provenSeq)
+    this.#settleRest(this.#records.slice(0, count), this.#damages.filter(isProven), provenSeq)
     this.#records = this.#records.slice(count)
     this.#damages = this.#damages.filter((damage) => !isProven(damage))
     this.end = Math.max(this.end, end)
-    if (this.seq < provenSeq) this.#lose({ fromSeq: this.seq, toSeq: provenSeq, bytes: undefined })
-    this.seq = Math.max(this.seq, provenSeq)
+  }
+
+  /** At the end of a file: up to a sequence that was certainly reached. Of what is missing there may be no bytes. */
+  #settleRest(records: readonly FoundRecord[], damages: readonly ByteRange[], endSeq: number): void {
+    if (records.length > 0 || damages.length > 0) this.#settle(records, damages, endSeq)
+    else if (endSeq > this.seq) {
+      this.losses.push({ fromSeq: this.seq, toSeq: endSeq, certainty: "acknowledged", bytes: undefined })
+      this.seq = endSeq
+    }
   }
 
   #proveSuspect(): void {
     const suspect = this.#suspect
     if (suspect === undefined) return
     this.#suspect = undefined
+    this.seq = Math.max(this.seq, suspect.marker.groupFirstSeq)
     this.#settle(suspect.records, suspect.damages, suspect.seq)
     this.#inForce(suspect)
   }
@@ -184,25 +194,28 @@ export class GroupScan {
     this.lastGroup = { from: found.marker.groupStart, to: found.to, isClosing: found.isClosing }
   }
 
-  /** Puts intact records in force and reports what is missing between them. */
+  /**
+   * Puts intact records in force and reports what is missing between them. Sequences that are missing without a trace
+   * count too: a disk may have written one block in another's place.
+   */
   #settle(records: readonly FoundRecord[], damages: readonly ByteRange[], endSeq: number): void {
     let next = 0
-    let fromSeq = this.seq
     for (const record of records) {
       const before: ByteRange[] = []
       for (; next < damages.length && damages[next]!.from < record.from; next++) before.push(damages[next]!)
-      if (before.length > 0) this.#lose({ fromSeq, toSeq: record.seq, bytes: spanOf(before) })
+      this.#pass(record.seq, before, record.from)
       this.#options.apply(record)
-      fromSeq = record.seq + record.rows
+      this.seq = Math.max(this.seq, record.seq + record.rows)
     }
-    const rest = damages.slice(next)
-    if (rest.length > 0) this.#lose({ fromSeq, toSeq: endSeq, bytes: spanOf(rest) })
-    this.seq = Math.max(this.seq, fromSeq, rest.length > 0 ? endSeq : 0)
+    this.#pass(endSeq, damages.slice(next), records.at(-1)?.to ?? this.end)
   }
 
-  #lose(loss: Omit<ScanLoss, "certainty"> & Partial<ScanLoss>): void {
-    if (loss.toSeq <= loss.fromSeq) this.harmless++
-    else this.losses.push({ certainty: "acknowledged", ...loss })
+  /** Goes on to a sequence: what lies before it and was not seen is lost. */
+  #pass(seq: number, damages: readonly ByteRange[], place: number): void {
+    const bytes = damages.length === 0 ? { from: place, to: place } : spanOf(damages)
+    if (seq > this.seq) this.losses.push({ fromSeq: this.seq, toSeq: seq, certainty: "acknowledged", bytes })
+    else if (damages.length > 0) this.harmless++
+    this.seq = Math.max(this.seq, seq)
   }
 }
 
@@ -218,6 +231,15 @@ function isWhole(records: readonly FoundRecord[], found: FoundMarker, seed: numb
     checksums[i] = record.checksum
   }
   return place === found.from && checksumOfGroup(checksums, seed) === marker.groupChecksum
+}
+
+/** Damage may reach from one group into the next. */
+function splitAt(range: ByteRange, place: number): ByteRange[] {
+  if (range.from >= place || range.to <= place) return [range]
+  return [
+    { from: range.from, to: place },
+    { from: place, to: range.to },
+  ]
 }
 
 function spanOf(ranges: readonly ByteRange[]): ByteRange {

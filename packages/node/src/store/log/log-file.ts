@@ -31,6 +31,7 @@ export async function createLogFile(disk: Disk, header: Omit<FileHeader, "kind">
     await disk.syncFolder("log")
   } catch (error) {
     await handle.close().catch(() => {})
+    await disk.remove(path).catch(() => {})
     throw error
   }
   return { name, path, start: bytes.length, bytes: bytes.length, handle, endSeq: header.firstSeq }

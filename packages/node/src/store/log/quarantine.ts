@@ -45,15 +45,24 @@ export class Quarantine {
     return new Quarantine(disk, logger, ranges)
   }
 
-  /** Everything that is known to be lost, of any life of the log. */
+  /** Everything that is known to be lost, of any life of the log, by epoch and sequence. */
   get ranges(): readonly DamagedRange[] {
-    return [...this.#ranges.values()]
+    return [...this.#ranges.keys()].sort().map((name) => this.#ranges.get(name)!)
   }
 
-  /** Whether a loss within these sequences is known already. */
+  /** Whether the loss of all these sequences is known already. */
   knows(epoch: string, fromSeq: number, toSeq: number): boolean {
+    let at = fromSeq
+    for (const range of this.ranges) {
+      if (range.epoch === epoch && range.fromSeq <= at) at = Math.max(at, range.toSeq)
+    }
+    return at >= toSeq
+  }
+
+  /** Whether it is known that keyed records from before this sequence, or a later one, are lost. */
+  knowsLostState(epoch: string, seq: number): boolean {
     for (const range of this.#ranges.values()) {
-      if (range.epoch === epoch && range.fromSeq <= fromSeq && toSeq <= range.toSeq) return true
+      if (range.epoch === epoch && range.fromSeq === range.toSeq && range.fromSeq >= seq) return true
     }
     return false
   }
@@ -61,7 +70,8 @@ export class Quarantine {
   /** Reports a loss and copies its bytes, if there are any. Known losses are not reported again. */
   async keep(loss: Loss, bytes?: DamagedBytes): Promise<void> {
     const name = nameOf(loss, bytes?.from ?? 0)
-    if (this.#ranges.has(name)) return
+    if (this.#ranges.has(name) || (loss.fromSeq < loss.toSeq && this.knows(loss.epoch, loss.fromSeq, loss.toSeq)))
+      return
     let kept = ""
     if (this.#copies++ < maxCopies) kept = await this.#copy(name, bytes)
     this.#report(name, loss, kept)

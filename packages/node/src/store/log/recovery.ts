@@ -3,7 +3,17 @@
  * (quarantine.ts), and where to continue. Streams every file once; holds one group's keyed records at a time.
  */
 import { type Clock, type Disk, type DiskFile, isFogError, type Logger, type Random, recordKind } from "@brume/core"
-import { commitKind, epochSeed, type Frame, fileName, flag, isKnownKind, newerVersion, parseMarker } from "./format.ts"
+import {
+  commitKind,
+  epochSeed,
+  type Frame,
+  fileName,
+  flag,
+  headerBytes,
+  isKnownKind,
+  newerVersion,
+  parseMarker,
+} from "./format.ts"
 import { FrameReader, isDamage } from "./frame-reader.ts"
 import { type FoundRecord, GroupScan } from "./group-scan.ts"
 import { decodeKeyed } from "./keyed-record.ts"
@@ -21,6 +31,8 @@ export interface RecoveryOptions {
   readonly random: Random
   readonly logger: Logger
   readonly node: string
+  /** A sequence that an epoch had certainly reached, known from elsewhere. */
+  readonly provenSeq?: (epoch: string) => number
 }
 
 export interface Recovered {
@@ -46,7 +58,7 @@ export async function recoverLog(options: RecoveryOptions): Promise<Recovered> {
   const epoch = survey.epoch ?? survey.snapshots[0]?.name.epoch
   if (epoch !== undefined) await reportState(base, { epoch, firstSeq: survey.logs[0]?.name.seq ?? 0 }, quarantine)
   if (survey.epoch === undefined) return startEpoch(options, base, quarantine)
-  const provenSeq = survey.snapshots[0]?.name.seq ?? 0
+  const provenSeq = Math.max(survey.snapshots[0]?.name.seq ?? 0, options.provenSeq?.(survey.epoch) ?? 0)
   const recovery = new Recovery(options, { epoch: survey.epoch, base, quarantine, provenSeq })
   return recovery.run(survey.logs)
 }
@@ -129,7 +141,9 @@ class Recovery {
       await handle.close()
     }
     const loss = { epoch, fromSeq: reached, toSeq: Math.max(reached, nextFileSeq), name: file.name.name }
-    await quarantine.keepFile({ ...loss, certainty: "acknowledged" })
+    if (quarantine.knows(epoch, loss.fromSeq, loss.toSeq)) {
+      await quarantine.setAside(loss.name, "it cannot be read; its loss is known")
+    } else await quarantine.keepFile({ ...loss, certainty: "acknowledged" })
     return loss.toSeq
   }
 
@@ -170,10 +184,10 @@ class Recovery {
 
   /** Returns a sequence that none of the file's records can have had. */
   async #dropLast(file: SurveyedFile, reached: number): Promise<number> {
-    const { logger, disk } = this.#options
+    const { logger, disk, node } = this.#options
     const { quarantine, epoch } = this.#context
     const fromSeq = Math.max(reached, file.name.seq)
-    if (await isBlank(disk, file)) {
+    if (file.bytes <= headerBytes(node) || (await isBlank(disk, file))) {
       logger.info("Removed a log file that a crash left empty", { file: file.path })
       await disk.remove(file.path)
       await disk.syncFolder("log")
@@ -208,9 +222,7 @@ class Recovery {
     for (const { fromSeq, toSeq, certainty, bytes } of scan.losses) {
       const loss = { epoch, fromSeq, toSeq, certainty }
       if (bytes !== undefined) await quarantine.keep({ ...loss, name: file.name.name }, { file: handle, ...bytes })
-      else if (!quarantine.knows(epoch, fromSeq, toSeq)) {
-        await quarantine.keep({ ...loss, name: fileName("log", epoch, fromSeq).name })
-      }
+      else await quarantine.keep({ ...loss, name: fileName("log", epoch, fromSeq).name })
     }
     if (scan.harmless > 0) {
       this.#options.logger.warn("A log file is damaged where no record lies", {

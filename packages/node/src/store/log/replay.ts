@@ -76,7 +76,7 @@ class Gap {
   async report(damage: DamagedBytes, lost: Pick<Frame, "seq" | "rows">): Promise<void> {
     const { epoch, quarantine } = this.#options
     const toSeq = lost.seq + lost.rows
-    if (lost.rows <= 0 || quarantine.knows(epoch, lost.seq, toSeq)) return
+    if (lost.rows <= 0) return
     const loss = { epoch, fromSeq: lost.seq, toSeq, certainty: "acknowledged" as const, name: this.#logFile.name.name }
     await quarantine.keep(loss, damage)
   }

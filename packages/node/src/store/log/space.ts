@@ -26,7 +26,7 @@ export class Space {
   #wasFull = false
   #checkedAt = Number.NEGATIVE_INFINITY
   #bytesSince = 0
-  #isChecking = false
+  #isMeasuring = false
   #retryMs = firstRetryMs
   #timer: Timer | undefined
   #isClosed = false
@@ -67,17 +67,7 @@ export class Space {
 
   /** Never rejects. */
   async check(): Promise<void> {
-    if (this.#isChecking) return
-    this.#isChecking = true
-    this.#checkedAt = this.#options.clock.monotonic()
-    this.#bytesSince = 0
-    try {
-      this.#freeBytes = await this.#options.disk.freeBytes()
-    } catch (error) {
-      this.#options.logger.warn("Cannot tell how much space is free", { error })
-      this.#freeBytes = Number.POSITIVE_INFINITY
-    }
-    this.#isChecking = false
+    await this.#measure()
     this.#announce()
   }
 
@@ -99,9 +89,22 @@ export class Space {
     this.#retryMs = Math.min(lastRetryMs, this.#retryMs * 2)
   }
 
+  async #measure(): Promise<void> {
+    if (this.#isMeasuring) return
+    this.#isMeasuring = true
+    this.#checkedAt = this.#options.clock.monotonic()
+    this.#bytesSince = 0
+    try {
+      this.#freeBytes = await this.#options.disk.freeBytes()
+    } catch (error) {
+      this.#options.logger.warn("Cannot tell how much space is free", { error })
+      this.#freeBytes = Number.POSITIVE_INFINITY
+    }
+    this.#isMeasuring = false
+  }
+
   async #retry(): Promise<void> {
-    this.#timer = undefined
-    await this.check()
+    await this.#measure()
     if (this.#isExhausted && this.#freeBytes >= this.#options.minFreeBytes) {
       // Failing is what this finds out: the next try comes by itself.
       const hasRoom = await this.#options.tryRoom().then(
@@ -110,6 +113,7 @@ export class Space {
       )
       if (hasRoom) this.#isExhausted = false
     }
+    this.#timer = undefined
     this.#announce()
   }
 }

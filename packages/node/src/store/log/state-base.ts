@@ -1,5 +1,6 @@
 /** The keyed state with which recovery begins: that of the newest snapshot that is whole. */
 import type { Disk } from "@brume/core"
+import { fileName } from "./format.ts"
 import { KeyedState } from "./keyed-state.ts"
 import type { Quarantine } from "./quarantine.ts"
 import { loadSnapshot } from "./snapshot.ts"
@@ -45,7 +46,7 @@ export async function loadStateBase(disk: Disk, snapshots: readonly SurveyedFile
 
 /** Clears damaged snapshots away, and reports lost state: what the snapshot missed and the log does not reach back to. */
 export async function reportState(base: StateBase, log: { epoch: string; firstSeq: number }, quarantine: Quarantine) {
-  const isLost = base.isPartial || log.firstSeq > base.seq
+  const isLost = base.isPartial || !quarantine.knows(log.epoch, base.seq, log.firstSeq)
   const [newest, ...others] = base.damaged
   // An empty range: it tells from which sequence on keyed records are complete again, not which are missing.
   const seq = Math.max(base.seq, log.firstSeq)
@@ -53,9 +54,8 @@ export async function reportState(base: StateBase, log: { epoch: string; firstSe
   if (newest !== undefined && isLost) await quarantine.keepFile({ ...loss, name: newest.name.name })
   else if (newest !== undefined) {
     await quarantine.setAside(newest.name.name, "it is damaged; the log and an older snapshot give the same state")
-  } else if (isLost) {
-    const name = `${log.epoch}-${String(seq).padStart(20, "0")}.snapshot`
-    if (!quarantine.knows(log.epoch, seq, seq)) await quarantine.keep({ ...loss, name })
+  } else if (isLost && !quarantine.knowsLostState(log.epoch, seq)) {
+    await quarantine.keep({ ...loss, name: fileName("snapshot", log.epoch, seq).name })
   }
   for (const snapshot of others) await quarantine.setAside(snapshot.name.name, "it is damaged")
 }
