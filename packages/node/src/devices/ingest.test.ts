@@ -8,9 +8,10 @@ import {
   type ReadingBatch,
   type StoreStats,
 } from "@brume/core"
-import { nullMetrics, SilentLogger, VirtualClock } from "@brume/testkit"
+import { MemoryDisk, nullMetrics, SilentLogger, simulatedAmbient, VirtualClock } from "@brume/testkit"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
+import { openLog } from "../store/log/log.ts"
 import { createIngest, type Ingest, type IngestOptions } from "./ingest.ts"
 
 /** A log in memory: commits are written when the test says so, and only those survive a restart. */
@@ -271,6 +272,38 @@ describe("an idempotency key", () => {
     expect(await next.ingest.readings(body(1), "json", { ...sender, idempotencyKey: "torn" })).not.toHaveProperty(
       "replayed",
     )
+  })
+
+  test("names the place that the real log gives, also after a restart", async () => {
+    const ambient = simulatedAmbient()
+    const limits = { fileBytes: 4_096, maxDelayMs: 0, maxPendingBytes: 1 << 20, minFreeBytes: 0 }
+    const options = { ...ambient, ...limits, disk: new MemoryDisk(), node: "gw-1" }
+    const open = async () => {
+      const log = await openLog(options)
+      const { epoch } = log
+      const [append, get, entries] = [log.append.bind(log), log.get.bind(log), log.entries.bind(log)]
+      const store = { epoch, append, get, entries, stats: () => ({ nextSeq: log.nextSeq }) as StoreStats }
+      return { log, ingest: createIngest({ ...ambient, store }) }
+    }
+    const first = await open()
+    const answers = await Promise.all(
+      [1, 2, 3].map((value) =>
+        first.ingest.readings(body(value), "json", { principal: anyone, idempotencyKey: `k${value}` }),
+      ),
+    )
+    await first.log.close()
+    const second = await open()
+    for (const [index, answer] of answers.entries()) {
+      const key = `k${index + 1}`
+      const again = await second.ingest.readings(body(index + 1), "json", { principal: anyone, idempotencyKey: key })
+      expect(again).toEqual({ ...answer, replayed: true })
+      const found: unknown[] = []
+      await second.log.replay(answer.seq, (batch, seq) => {
+        found.push([seq, batch.value[0]])
+      })
+      expect(found[0]).toEqual([answer.seq, index + 1])
+    }
+    await second.log.close()
   })
 
   test("is forgotten after its window, and its record is removed with a later one", async () => {

@@ -113,6 +113,8 @@ test("nesting is refused before anything is parsed", () => {
   }
   const fits = "[".repeat(64) + "]".repeat(64)
   expect(parseJsonText(fits, 0, fits.length, depth).value).toHaveLength(1)
+  expect(parse(fits)).toHaveLength(1)
+  expect(() => parse(`[${fits}]`)).toThrow("deeper than 64 levels")
 })
 
 test("more values than the limit are refused before anything is parsed", () => {

@@ -242,7 +242,7 @@ export class LineHeads {
 
   #startAnew(): void {
     this.#slots = new Array<Head | undefined>(firstSlotCount).fill(undefined)
-    // Nothing may lead from new heads to old ones, whose bytes are overwritten.
+    // Nothing may lead to old heads: their bytes are overwritten.
     this.#previous = undefined
     this.#headCount = 0
     this.#fieldCount = 0

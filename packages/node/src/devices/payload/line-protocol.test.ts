@@ -275,6 +275,7 @@ describe("wrong lines", () => {
     expect(mistakes('m v=x,w="a\nm v=1"\nm v=2')).toHaveLength(1)
     expect(rows(parse('m v=x,w="a\nm v=1"\nm v=2').batch).map((row) => row[3])).toEqual([2])
     expect(rows(parse('m v=x,w="a\\"\nm v=1"\nm v=2').batch).map((row) => row[3])).toEqual([2])
+    expect(mistakes('m v=x,w="a\\"\nm v=1"\nm v=2')).toHaveLength(1)
   })
 
   test("a text that never ends takes what follows, rather than reading lines out of it", () => {
