@@ -360,6 +360,23 @@ test("write sends what has come when the input falls silent", async () => {
   expect((await end).stdout).toBe("2 stored\n")
 })
 
+test("write sends one batch after the other, in the order of the input", async () => {
+  let atOnce = 0
+  let most = 0
+  const seen: string[] = []
+  await using node = await scriptedNode(async ({ body }, response) => {
+    most = Math.max(most, ++atOnce)
+    seen.push(...body.split("\n"))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    atOnce--
+    json(response, { accepted: body.split("\n").length, seq: 0, epoch: "e" })
+  })
+  const lines = Array.from({ length: 17_000 }, (_, index) => String(index))
+  expect((await brume(["write", "--url", node.url], { input: lines.join("\n") })).stdout).toBe("17,000 stored\n")
+  expect(most).toBe(1)
+  expect(seen).toEqual(lines)
+})
+
 test("write reads CSV and line protocol", async () => {
   await using node = await scriptedNode(({ url }, response) => {
     if (url.startsWith("/write")) response.writeHead(204).end()

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events"
 import { FogError } from "@brume/core"
 import { expect, test } from "vitest"
 import { scriptedNode } from "../../../test/rig/scripted-node.ts"
@@ -42,6 +43,27 @@ test("a reader that takes its time between two pieces is not silence", async () 
   goOn()
   expect((await chunks.next()).done).toBe(false)
   expect((await chunks.next()).done).toBe(true)
+})
+
+test("a signal that outlives its requests keeps nothing of them", async () => {
+  await using node = await scriptedNode(({ url }, response) => {
+    if (url.endsWith("fail")) response.writeHead(500).end()
+    else response.end("{}")
+  })
+  const transport = createTransport({
+    base: new URL(`${node.url}/`),
+    token: undefined,
+    fetch: globalThis.fetch,
+    timeoutMs: 5_000,
+    retry: { maxAttempts: 1, firstDelayMs: 1, maxDelayMs: 1 },
+  })
+  const { signal } = new AbortController()
+  await transport.json({ ...call, signal })
+  await transport.json({ ...call, path: "fail", signal }).catch(() => {})
+  await transport.download({ ...call, path: "fail", signal }, 500).catch(() => {})
+  for await (const _piece of (await transport.download({ ...call, signal }, 500)).chunks);
+  for await (const _piece of (await transport.download({ ...call, signal }, 500)).chunks) break
+  expect(getEventListeners(signal, "abort")).toEqual([])
 })
 
 test("the registry decides what is tried again, and the node when", () => {

@@ -120,6 +120,18 @@ test("it goes on trying while the node is away, and tells each attempt", async (
   expect(at.gaps).toHaveLength(1)
 })
 
+test("a sign of life makes the next loss a first one again", async () => {
+  await using at = await watched({ onReadings: () => {} })
+  at.node.live = (socket) => socket.send(readings(1))
+  for (let turn = 1; turn <= 3; turn++) {
+    await until("a reading", () => at.live.stats().received === turn)
+    lastSocket(at.node).terminate()
+  }
+  await until("it is back", () => at.live.stats().received === 4)
+  const attempts = at.states.flatMap((state) => (state.state === "connecting" ? [state.attempt] : []))
+  expect(attempts).toEqual([1, 2, 2, 2])
+})
+
 test("what the node left out for a slow reader is told with its count", async () => {
   await using at = await watched({ onReadings: () => {} })
   at.node.live = (socket) => {

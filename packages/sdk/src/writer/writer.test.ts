@@ -18,8 +18,14 @@ const until = async (what: string, check: () => boolean): Promise<void> => {
   throw new Error(`never: ${what}`)
 }
 
+interface StoringNode extends ScriptedNode {
+  readonly stored: number[]
+  /** Keys that came with different bodies. */
+  conflicts(): string[]
+}
+
 /** A node that keeps what it acknowledged, each key once, like the real one. */
-async function storingNode(): Promise<ScriptedNode & { readonly stored: number[] }> {
+async function storingNode(): Promise<StoringNode> {
   const stored: number[] = []
   const keys = new Set<string>()
   const node = await scriptedNode(({ headers, body }, response) => {
@@ -29,7 +35,16 @@ async function storingNode(): Promise<ScriptedNode & { readonly stored: number[]
     keys.add(key)
     json(response, { accepted: values.length, seq: 0, epoch: "e" })
   })
-  return Object.assign(node, { stored })
+  const conflicts = (): string[] => {
+    const bodies = new Map<string, string>()
+    return node.requests.flatMap(({ headers, body }) => {
+      const key = String(headers["idempotency-key"])
+      const before = bodies.get(key) ?? body
+      bodies.set(key, body)
+      return before === body ? [] : [key]
+    })
+  }
+  return Object.assign(node, { stored, conflicts })
 }
 
 function memoryStorage(): WriterStorage & { readonly texts: Map<string, string> } {
@@ -159,6 +174,7 @@ test("poison readings go to onRejected, and every other reading of their batch i
       expect(node.stored.sort((a, b) => a - b)).toEqual(all.filter((value) => !bad.includes(value)))
       expect(rejected.sort((a, b) => a - b)).toEqual(all.filter((value) => bad.includes(value)))
       expect(writer.stats()).toMatchObject({ written: 40 - bad.length, rejected: bad.length, buffered: 0 })
+      expect(node.conflicts()).toEqual([])
     }),
     { numRuns: 25 },
   )
@@ -259,6 +275,27 @@ test("a full buffer that drops loses the oldest, counts them, and keeps the newe
   expect(node.stored.slice(-10)).toEqual([90, 91, 92, 93, 94, 95, 96, 97, 98, 99])
 })
 
+test("the batch that is being sent is not dropped, so that nothing is both stored and counted as dropped", async () => {
+  await using node = await storingNode()
+  const store = node.answer
+  let goOn = (): void => {}
+  node.answer = async (request, response) => {
+    await new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    await store(request, response)
+  }
+  await using writer = writerOf(node, { maxBatch: 5, maxBufferedReadings: 20, whenFull: "drop-oldest" })
+  for (let value = 0; value < 5; value++) void writer.add(reading(value))
+  await until("the first batch is on its way", () => node.requests.length === 1)
+  for (let value = 5; value < 100; value++) void writer.add(reading(value))
+  node.answer = store
+  goOn()
+  await writer.flush()
+  expect(node.stored.slice(0, 5)).toEqual([0, 1, 2, 3, 4])
+  expect(node.stored).toHaveLength(100 - writer.stats().dropped)
+})
+
 test("a full buffer that rejects throws and keeps what it has", async () => {
   await using node = await storingNode()
   await node.vanish()
@@ -328,6 +365,42 @@ test("with a storage, unsent batches survive the end of the application under th
   // The first batch had arrived although its answer was lost: its key keeps it from being stored twice.
   expect(node.stored).toEqual([0, 1, 2, 3, 4, 5])
   expect(storage.texts.size).toBe(0)
+})
+
+test("a batch is in storage before its first attempt", async () => {
+  await using node = await storingNode()
+  const store = node.answer
+  const storage = memoryStorage()
+  const kept: number[] = []
+  node.answer = (request, response) => {
+    kept.push(storage.texts.size)
+    return store(request, response)
+  }
+  const set = async (key: string, text: string): Promise<void> => {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    await storage.set(key, text)
+  }
+  await using writer = writerOf(node, { storage: { ...storage, set } })
+  void writer.add(reading(1))
+  await writer.flush()
+  expect(kept).toEqual([1])
+})
+
+test("batches of earlier lives leave in the order of their age", async () => {
+  await using node = await storingNode()
+  const storage = memoryStorage()
+  for (const [when, value] of [
+    ["3", 3],
+    ["1", 1],
+    ["2", 2],
+  ] as const) {
+    storage.texts.set(`000000000000000${when}-0000000000-1-k${when}`, `${JSON.stringify(reading(value))}\n`)
+  }
+  await using writer = writerOf(node, { storage })
+  await writer.flush()
+  await until("all are stored", () => node.stored.length === 3)
+  expect(node.stored).toEqual([1, 2, 3])
+  expect(node.requests.map(({ headers }) => headers["idempotency-key"])).toEqual(["k1", "k2", "k3"])
 })
 
 test("with a storage, a long backlog leaves memory and still arrives in order", async () => {
