@@ -186,7 +186,9 @@ test("a log that lost its end gives no sequence twice", async () => {
   expect(await readingsOf(store), "the segment that the log does not know is taken up").toEqual(sealed)
   const more = await put(store, random.batch(50))
   expect(await readingsOf(store)).toEqual([...sealed, ...more])
-  expect(new Set([...sealed, ...more].map(({ epoch, seq }) => `${epoch} ${seq}`)).size).toBe(sealed.length + more.length)
+  expect(new Set([...sealed, ...more].map(({ epoch, seq }) => `${epoch} ${seq}`)).size).toBe(
+    sealed.length + more.length,
+  )
 })
 
 /** Waits until upkeep has merged. */

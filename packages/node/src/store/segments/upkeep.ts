@@ -107,7 +107,7 @@ export class Upkeep {
   /** A generation is due. */
   hurry(): void {
     if (this.#running === "merge" && this.#options.tables.load >= urgentLoad) this.#options.shelf.session.interrupt()
-    this.#start("seal", () => this.#seal())
+    this.#start("seal", () => this.#seal(this.#options.tables.dueGeneration))
   }
 
   /** The log refuses readings because the disk is full. */
@@ -115,9 +115,9 @@ export class Upkeep {
     if (this.#options.whenFull === "drop-oldest") this.#start("retain", () => this.#retain())
   }
 
-  /** Seals what there is now. Rejects when that fails. */
+  /** Seals everything that is in the tables now. Rejects when that fails. */
   seal(): Promise<void> {
-    return this.#run("seal", () => this.#seal())
+    return this.#run("seal", () => this.#seal(this.#options.tables.generation))
   }
 
   /** Drops what retention says now. Rejects when that fails. */
@@ -191,20 +191,23 @@ export class Upkeep {
     logger.warn("upkeep of segments failed and is tried again", { job, failures, delayMs, error })
   }
 
-  async #seal(): Promise<void> {
+  /** All generations up to this one. */
+  async #seal(upTo: number): Promise<void> {
     const { clock, logger, shelf, tables, trim } = this.#options
-    const begun = clock.monotonic()
-    const generation = await tables.rotate()
-    if (generation === undefined) return
-    // When only the views failed to follow, it is listed already.
-    if (shelf.shows(generation.number)) {
-      const { name, rows, bytes } = await seal(shelf, generation)
-      const seconds = (clock.monotonic() - begun) / 1000
-      this.#seals.observe(seconds)
-      logger.debug("sealed a segment", { name, rows, bytes, seconds })
+    for (;;) {
+      const begun = clock.monotonic()
+      const generation = await tables.nextToSeal(upTo)
+      if (generation === undefined) return
+      // When only the views failed to follow, it is listed already.
+      if (shelf.shows(generation.number)) {
+        const { name, rows, bytes } = await seal(shelf, generation)
+        const seconds = (clock.monotonic() - begun) / 1000
+        this.#seals.observe(seconds)
+        logger.debug("sealed a segment", { name, rows, bytes, seconds })
+      }
+      tables.sealed(generation)
+      await trim()
     }
-    tables.sealed(generation)
-    await trim()
   }
 
   #mergeGroup(): SegmentEntry[] | undefined {
@@ -242,7 +245,7 @@ export class Upkeep {
     const { maxAgeMs, maxBytes } = retention
     const limits = this.#steadyClock.isSteady ? { maxAgeMs, maxBytes } : { maxBytes }
     const drops = planDrops(shelf.manifest.segments, limits, { nowUs: clock.now(), neededBytes })
-    if (isFull && drops.length === 0 && tables.rows > 0) await this.#seal()
+    if (isFull && drops.length === 0 && tables.rows > 0) await this.#seal(tables.generation)
     if (drops.length === 0) return isFull ? trim() : undefined
     await drop(
       shelf,

@@ -12,7 +12,6 @@
 
 import type { Closeable, Disk } from "@brume/core"
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api"
-// biome-ignore lint/correctness/noUndeclaredDependencies: it comes with @duckdb/node-api, which depends on exactly it.
 import duckdb, { type Appender } from "@duckdb/node-bindings"
 
 export interface EngineOptions {

@@ -5,7 +5,6 @@
  * the segment made of it says the same.
  */
 import { type ReadingBatch, type Series, seriesKey } from "@brume/core"
-// biome-ignore lint/correctness/noUndeclaredDependencies: it comes with @duckdb/node-api, which depends on exactly it.
 import duckdb, { type Appender } from "@duckdb/node-bindings"
 import { type Ranges, unite } from "../segments/ranges.ts"
 import type { Engine } from "./engine.ts"

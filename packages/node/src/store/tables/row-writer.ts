@@ -5,7 +5,6 @@
  * on the thread that also acknowledges readings.
  */
 import { type ReadingBatch, valueKind } from "@brume/core"
-// biome-ignore lint/correctness/noUndeclaredDependencies: it comes with @duckdb/node-api, which depends on exactly it.
 import duckdb, { type Appender, type DataChunk } from "@duckdb/node-bindings"
 
 /** Rows of a full chunk; DuckDB's own vector size. */

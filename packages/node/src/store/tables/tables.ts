@@ -8,6 +8,9 @@
  * - T2 A generation covers exact ranges of sequences, and its rows are all readings in them.
  * - T3 What waits to be applied is bounded; beyond that `busy` is true and the store refuses new readings.
  * - T4 Applying takes the main thread in slices of at most `sliceRows`.
+ * - T5 A generation that DuckDB once failed to append to gets no more rows: what it holds stays right, but DuckDB would
+ *   place later rows wrongly (seen with 1.5.6: an append after a commit that failed for want of memory repeats some rows
+ *   and loses as many). The next generation takes them.
  *
  * What they are not: durable, or a cache. A row is either here or in a segment.
  */
@@ -15,7 +18,7 @@ import type { Clock, Counter, Histogram, Logger, Metrics, ReadingBatch, Timer } 
 import { FogError } from "@brume/core"
 import { intersect, type Ranges } from "../segments/ranges.ts"
 import type { Catalog } from "./catalog.ts"
-import { createGeneration } from "./columns.ts"
+import { createGeneration, dropGeneration } from "./columns.ts"
 import type { Engine } from "./engine.ts"
 import { Generation } from "./generation.ts"
 import { PendingRows } from "./pending-rows.ts"
@@ -58,8 +61,11 @@ export class Tables {
   readonly #applied: Counter
   readonly #seconds: Histogram
   #current: Generation
-  /** Closed, and still in the views until its segment is. */
-  #sealing: Generation | undefined
+  /** Oldest first; in the views until their segments are. */
+  #closedGenerations: Generation[] = []
+  /** T5, while the current one is replaced. */
+  #isBroken = false
+  #beginning: Promise<void> | undefined
   /** Sequence from which the next live batch covers. */
   #next: number
   #timer: Timer | undefined
@@ -86,13 +92,16 @@ export class Tables {
 
   /** @param next the sequence up to which {@link take} will account for everything; live batches go on from there. */
   static async open(options: TablesOptions, next: number): Promise<Tables> {
-    await addGeneration(options.catalog, 1)
+    await options.catalog.change({
+      before: createGeneration(1),
+      edit: (sources) => ({ ...sources, generations: [...sources.generations, 1] }),
+    })
     return new Tables(options, new Generation({ ...options, number: 1 }), next)
   }
 
   /** Rows that queries see here. */
   get rows(): number {
-    return this.#current.rows + (this.#sealing?.rows ?? 0)
+    return this.#closedGenerations.reduce((sum, { rows }) => sum + rows, this.#current.rows)
   }
 
   /** Everything below is visible; undefined when nothing waits. */
@@ -107,16 +116,23 @@ export class Tables {
   }
 
   get due(): boolean {
-    const { sealRows, sealAgeMs, memoryBytes, clock } = this.#options
-    const { rows, bytes, begunMs } = this.#current
-    if (rows >= sealRows || bytes >= memoryBytes / 3) return true
-    return begunMs !== undefined && clock.monotonic() - begunMs >= sealAgeMs
+    return this.#closedGenerations.length > 0 || this.#isCurrentDue
   }
 
-  /** How full the current generation is; 1 is due. */
+  /** Generations up to this number are due. */
+  get dueGeneration(): number {
+    return this.#isCurrentDue ? this.#current.number : this.#current.number - 1
+  }
+
+  /** How full they are; 1 is due. */
   get load(): number {
     const { sealRows, memoryBytes } = this.#options
-    return Math.max(this.#current.rows / sealRows, this.#current.bytes / (memoryBytes / 3))
+    return Math.max(this.rows / sealRows, this.#current.bytes / (memoryBytes / 3))
+  }
+
+  /** Number of the generation that takes rows now. */
+  get generation(): number {
+    return this.#current.number
   }
 
   /** A batch that has just become durable, in order of sequence. */
@@ -180,25 +196,24 @@ export class Tables {
     }
   }
 
-  /** Closes the current generation and begins the next one. Undefined when there is nothing to seal. */
-  async rotate(): Promise<Generation | undefined> {
-    if (this.#sealing !== undefined) return this.#sealing
+  /**
+   * The oldest generation to be sealed. When there is none but the current one, and its number is not above `upTo`, it is
+   * closed and the next one begins. Undefined when there is nothing to seal.
+   */
+  async nextToSeal(upTo: number): Promise<Generation | undefined> {
+    const [oldest] = this.#closedGenerations
+    if (oldest !== undefined) return oldest
+    if (this.#current.number > upTo) return undefined
     while (!this.#pending.isEmpty && this.#tryApply()) {
       // Each turn takes a slice.
     }
-    if (this.#current.rows === 0) return undefined
-    const number = this.#current.number + 1
-    await addGeneration(this.#options.catalog, number)
-    // From here to the end nothing waits: rows that came meanwhile are in the old generation, the next in the new one.
-    this.#sealing = this.#current
-    this.#current = new Generation({ ...this.#options, number })
-    this.#sealing.finish()
-    return this.#sealing
+    if (this.#current.rows > 0) await this.#beginNext()
+    return this.#closedGenerations[0]
   }
 
   /** The generation is sealed, and no view has it any more. */
   sealed(generation: Generation): void {
-    if (this.#sealing === generation) this.#sealing = undefined
+    this.#closedGenerations = this.#closedGenerations.filter((other) => other !== generation)
     this.#arm()
     this.#wake()
   }
@@ -223,14 +238,63 @@ export class Tables {
     const backOff = this.#failures === 0 ? 0 : Math.min(retryMs.first * 2 ** (this.#failures - 1), retryMs.most)
     this.#timer = clock.after(Math.max(wait, backOff), () => {
       this.#timer = undefined
+      if (this.#isBroken) return void this.#replaceBroken()
       if (this.#tryApply()) this.#wake()
       this.#arm()
     })
   }
 
+  get #isCurrentDue(): boolean {
+    const { sealRows, sealAgeMs, memoryBytes, clock } = this.#options
+    const { rows, bytes, begunMs } = this.#current
+    if (rows >= sealRows || bytes >= memoryBytes / 3) return true
+    return begunMs !== undefined && clock.monotonic() - begunMs >= sealAgeMs
+  }
+
+  /** Ends the current generation, T5 or because it is full. */
+  #beginNext(): Promise<void> {
+    this.#beginning ??= this.#beginNextNow().finally(() => {
+      this.#beginning = undefined
+    })
+    return this.#beginning
+  }
+
+  async #beginNextNow(): Promise<void> {
+    const { catalog } = this.#options
+    const old = this.#current
+    const number = old.number + 1
+    const isEmpty = old.rows === 0
+    await catalog.change({
+      before: createGeneration(number),
+      edit: ({ generations, ...rest }) => ({
+        ...rest,
+        generations: [...generations.filter((other) => !isEmpty || other !== old.number), number],
+      }),
+      after: isEmpty ? dropGeneration(old.number) : [],
+    })
+    // From here to the end nothing waits: rows that came meanwhile are in the old generation, the next in the new one.
+    this.#current = new Generation({ ...this.#options, number })
+    if (isEmpty) this.#current.cover(old.covered)
+    else this.#closedGenerations.push(old)
+    this.#isBroken = false
+    old.finish()
+  }
+
+  /** T5 */
+  async #replaceBroken(): Promise<void> {
+    try {
+      await this.#beginNext()
+      this.#options.onDue()
+    } catch {
+      // There is no memory for that either: it is tried again with the next slice.
+    }
+    this.#arm()
+  }
+
   /** Applies one slice. False when there is no room for it now. */
   #tryApply(): boolean {
     const { clock, logger, sealRows, memoryBytes } = this.#options
+    if (this.#isBroken) return false
     if (this.rows >= sealRows * maxGenerations || this.#current.bytes >= memoryBytes) {
       this.#options.onDue()
       this.#failures++
@@ -243,6 +307,7 @@ export class Tables {
     } catch (error) {
       // T1: it is all in the log.
       if (this.#failures++ === 0) logger.warn("tables have no memory for new readings; trying again", { error })
+      this.#isBroken = true
       return false
     }
     this.#failures = 0
@@ -253,11 +318,4 @@ export class Tables {
     if (this.due) this.#options.onDue()
     return true
   }
-}
-
-function addGeneration(catalog: Catalog, number: number): Promise<void> {
-  return catalog.change({
-    before: createGeneration(number),
-    edit: (sources) => ({ ...sources, generations: [...sources.generations, number] }),
-  })
 }
