@@ -52,6 +52,7 @@ export const errorRegistry = {
   query_timeout: entry(408, "later", "The statement ran longer than its time limit and was stopped."),
   query_memory: entry(413, "never", "The statement needed more memory than the limit."),
   query_too_many_rows: entry(413, "never", "The result has more rows than the limit."),
+  query_too_large: entry(413, "never", "The result has more bytes than the limit."),
   query_cancelled: entry(499, "now", "The statement was cancelled by its caller."),
   query_busy: entry(503, "later", "Too many statements wait already."),
   query_not_found: entry(404, "never", "No running statement has this id."),
