@@ -39,6 +39,7 @@ function shell(command: string, cwd: string, environment: Record<string, string>
 
 test("the first page of the guide works as it is written", async (ctx) => {
   if (process.platform === "win32") ctx.skip("the page is written for a POSIX shell")
+  if ((await shell("command -v curl", root, {})).code !== 0) ctx.skip("curl is not installed: apt-get install curl")
   const [setUp, up, ...others] = await commands()
   expect([setUp, up]).toEqual(["npm ci && npm run build", "npx brume up"])
   await using folder = await temporaryFolder()
@@ -74,4 +75,4 @@ test("the first page of the guide works as it is written", async (ctx) => {
   } finally {
     node.kill("SIGKILL")
   }
-})
+}, 120_000)

@@ -83,6 +83,18 @@ test("query shows a table for people and a JSON array of row objects for program
   expect((await brume(["query", "--url", node.url, "--format", "json", "SELECT 1"])).stdout).toBe(list.stdout)
 })
 
+test("integers beyond 2^53 are shown and passed on with every digit", async () => {
+  const text =
+    '{"json":9007199254740993,"list":[-12345678901234567890],"text":"12345678901234567890","x":1.2345678901234567e30}'
+  await using node = await scriptedNode((_request, response) => {
+    const columns = ["json", "list", "text", "x"].map((name) => ({ name, type: "JSON" }))
+    response.end(`{"id":"q","columns":${JSON.stringify(columns)},"rows":[${text}],"rowCount":1}`)
+  })
+  expect((await brume(["query", "--url", node.url, "--json", "SELECT 1"])).stdout).toBe(`[\n${text}\n]\n`)
+  const table = (await brume(["query", "--url", node.url, "SELECT 1"])).stdout
+  expect(table).toContain('9007199254740993  ["-12345678901234567890"]  12345678901234567890  1.2345678901234567e+30')
+})
+
 test("an empty result is an empty array, and a table with titles alone", async () => {
   await using node = await scriptedNode((_request, response) => json(response, { ...rows, rows: [], rowCount: 0 }))
   expect((await brume(["query", "--url", node.url, "--json", "SELECT 1"])).stdout).toBe("[]\n")

@@ -103,6 +103,16 @@ export interface BrumeClient {
    */
   queryStream<Row extends object = Record<string, Json>>(sql: string, options?: QueryOptions): Promise<QueryStream<Row>>
   /**
+   * As {@link BrumeClient.queryStream}, with each row as its JSON text: numbers of any length stay exact, and what only
+   * goes on elsewhere is not parsed.
+   *
+   * @example
+   * ```ts
+   * for await (const text of await client.queryJson("SELECT * FROM readings")) process.stdout.write(`${text}\n`)
+   * ```
+   */
+  queryJson(sql: string, options?: QueryOptions): Promise<QueryStream<string>>
+  /**
    * The answer's bytes as they arrive, e.g. CSV for a file.
    *
    * @example
@@ -184,6 +194,7 @@ export function createClient(options: ClientOptions): BrumeClient {
     writer: (writer) => createWriter((part, signal) => sendLines(transport, part, signal), writer),
     query: (sql, query = {}) => queryRows(transport, sql, query),
     queryStream: (sql, query = {}) => queryStream(transport, sql, query),
+    queryJson: (sql, query = {}) => queryStream(transport, sql, { ...query, parse: (text) => text }),
     queryBytes: (sql, query) => queryBytes(transport, sql, query),
     async queryArrow(sql, query = {}) {
       const { chunks } = await queryBytes(transport, sql, { ...query, format: "arrow" })

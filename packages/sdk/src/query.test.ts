@@ -40,6 +40,15 @@ test("queryStream gives rows before the answer is complete", async () => {
   expect(rows).toEqual([{ a: "é" }, { a: "z" }])
 })
 
+test("queryJson leaves each row's text as it is, so that long numbers stay exact", async () => {
+  await using node = await scriptedNode((_request, response) => {
+    response.end('{"id":"q","columns":[],"rows":[{"a":9007199254740993},\n{"a": 1.50}],"rowCount":2}')
+  })
+  const texts: string[] = []
+  for await (const text of await createClient({ url: node.url }).queryJson("SELECT 1")) texts.push(text)
+  expect(texts).toEqual(['{"a":9007199254740993}', '{"a": 1.50}'])
+})
+
 test("an empty result is a stream without rows", async () => {
   await using node = await scriptedNode((_request, response) => json(response, { ...answer, rows: [], rowCount: 0 }))
   const rows: unknown[] = []

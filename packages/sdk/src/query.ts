@@ -103,13 +103,14 @@ export async function collectBytes(chunks: AsyncIterable<Uint8Array>): Promise<U
   return whole
 }
 
+/** @param options.parse what becomes of a row's text */
 export async function queryStream<T>(
   transport: Transport,
   sql: string,
-  options: QueryOptions,
+  options: QueryOptions & { readonly parse?: (text: string) => T },
 ): Promise<QueryStream<T>> {
   const { chunks } = await transport.download(queryCall(sql, "json", options), silenceMs(options))
-  const parser = createRowParser<T>()
+  const parser = createRowParser<T>(options.parse)
   const decoder = new TextDecoder("utf-8", { fatal: true })
   const url = transport.base.href
 

@@ -44,7 +44,7 @@ export async function query(
     for await (const chunk of chunks) await terminal.out.write(chunk)
     return
   }
-  const stream = await client.queryStream<Row>(statement, options)
+  const stream = await client.queryJson(statement, options)
   if (format === "json") await writeJson(stream.portions(), terminal)
   else await writeTable(stream.portions(), stream.columns, terminal)
 }
@@ -114,18 +114,18 @@ async function fromFile(file: string, { folder }: Terminal): Promise<string> {
   }
 }
 
-/** One array, a row per line, written while the rows arrive. */
-async function writeJson(portions: AsyncIterable<readonly Row[]>, { out }: Terminal): Promise<void> {
+/** One array, a row per line, written while the rows arrive, each as the node wrote it. */
+async function writeJson(portions: AsyncIterable<readonly string[]>, { out }: Terminal): Promise<void> {
   let separator = "[\n"
   for await (const rows of portions) {
-    await out.write(`${separator}${rows.map((row) => JSON.stringify(row)).join(",\n")}`)
+    await out.write(separator + rows.join(",\n"))
     separator = ",\n"
   }
   await out.write(separator === "[\n" ? "[]\n" : "\n]\n")
 }
 
 async function writeTable(
-  portions: AsyncIterable<readonly Row[]>,
+  portions: AsyncIterable<readonly string[]>,
   columns: readonly QueryColumn[],
   { out, notes }: Terminal,
 ): Promise<void> {
@@ -137,7 +137,8 @@ async function writeTable(
   let first: Row[] | undefined = []
   const write = (rows: readonly Row[]): Promise<void> =>
     table.write(rows.map((row) => columns.map(({ name }) => row[name])))
-  for await (const rows of portions) {
+  for await (const texts of portions) {
+    const rows = texts.map(exactRow)
     count += rows.length
     if (first === undefined) await write(rows)
     else {
@@ -150,6 +151,14 @@ async function writeTable(
   }
   if (first !== undefined) await write(first)
   if (notes.isTerminal) await notes.write(notes.paint.dim(`${countText(count)} ${count === 1 ? "row" : "rows"}\n`))
+}
+
+/** Integers of more digits than a number holds become texts: people shall read what is stored. */
+export function exactRow(text: string): Row {
+  const exact = /\d{16}/.test(text)
+    ? text.replace(/"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/g, (found) => (found.startsWith('"') ? found : `"${found}"`))
+    : text
+  return JSON.parse(exact) as Row
 }
 
 export function isNumeric(type: string): boolean {
