@@ -55,9 +55,9 @@ export class FrameReader {
     this.buffer = newBuffer(Math.min(pieceBytes, Math.max(frameHeaderBytes, range.to - range.from)))
   }
 
-  /** Where a frame lies in the file. */
-  placeOf(frame: Frame): { readonly from: number; readonly to: number } {
-    return { from: this.#base + frame.start - frameHeaderBytes, to: this.#base + frame.next }
+  /** Where a frame of the buffer begins in the file. */
+  placeOf(frame: Frame): number {
+    return this.#base + frame.start - frameHeaderBytes
   }
 
   /** Reads on. False when everything was given out. */

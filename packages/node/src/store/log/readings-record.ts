@@ -65,10 +65,18 @@ export function receivedOf(buffer: Buffer, frame: Frame): number {
   return buffer.readDoubleLE(frame.start)
 }
 
+interface DecodedSeries {
+  readonly bytes: Uint8Array
+  readonly series: Series
+  /** The one that came after it last time. Devices report in rounds, so it is mostly the next one again. */
+  follower: DecodedSeries | undefined
+}
+
 /** Finds the Series object of encoded bytes, so that most records of a replay create none. */
 export class SeriesDecoder {
-  readonly #byBytes = new Map<string, Series>()
+  readonly #byBytes = new Map<string, DecodedSeries>()
   readonly #limit: number
+  #last: DecodedSeries | undefined
 
   /** @param limit most series held; when it is full it starts anew. */
   constructor(limit = 100_000) {
@@ -76,8 +84,20 @@ export class SeriesDecoder {
   }
 
   get(buffer: Buffer, start: number, end: number): Series {
-    const bytes = buffer.toString("latin1", start, end)
-    const known = this.#byBytes.get(bytes)
+    const guess = this.#last?.follower
+    if (guess !== undefined && isEqual(guess.bytes, buffer, { start, end })) {
+      this.#last = guess
+      return guess.series
+    }
+    const found = this.#find(buffer, start, end)
+    if (this.#last !== undefined) this.#last.follower = found
+    this.#last = found
+    return found.series
+  }
+
+  #find(buffer: Buffer, start: number, end: number): DecodedSeries {
+    const key = buffer.toString("latin1", start, end)
+    const known = this.#byBytes.get(key)
     if (known !== undefined) return known
     const device = start + 8
     const property = device + buffer.readUInt16LE(start)
@@ -88,9 +108,17 @@ export class SeriesDecoder {
       buffer.toString("utf8", tags, end),
     )
     if (this.#byBytes.size >= this.#limit) this.#byBytes.clear()
-    this.#byBytes.set(bytes, series)
-    return series
+    const decoded = { bytes: new Uint8Array(buffer.subarray(start, end)), series, follower: undefined }
+    this.#byBytes.set(key, decoded)
+    return decoded
   }
+}
+
+/** A loop: for the few bytes of a series a call into the system's comparison costs more. */
+function isEqual(bytes: Uint8Array, buffer: Buffer, { start, end }: { start: number; end: number }): boolean {
+  if (bytes.length !== end - start) return false
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== buffer[start + i]) return false
+  return true
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   type Frame,
   fileName,
   flag,
+  frameHeaderBytes,
   headerBytes,
   isKnownKind,
   newerVersion,
@@ -278,21 +279,24 @@ interface Offered {
 }
 
 function offer(scan: GroupScan, { reader, frame, path }: Offered): void {
-  const place = reader.placeOf(frame)
+  const { buffer } = reader
+  const from = reader.placeOf(frame)
+  const to = from + frame.next - frame.start + frameHeaderBytes
   if (frame.kind === commitKind) {
-    const marker = parseMarker(reader.buffer, frame)
-    if (marker === undefined) scan.damage(place)
-    else scan.marker({ ...place, marker, seq: frame.seq, isClosing: (frame.flags & flag.closed) !== 0 })
+    const marker = parseMarker(buffer, frame)
+    if (marker === undefined) scan.damage({ from, to })
+    else scan.marker({ from, to, marker, seq: frame.seq, isClosing: (frame.flags & flag.closed) !== 0 })
     return
   }
   if (!isKnownKind(frame.kind)) throw newerVersion(path, `records of kind ${frame.kind}`)
-  const isReadings = frame.kind === recordKind.readings
-  const keyed = isReadings ? undefined : decodeKeyed(reader.buffer, frame)
-  if (!isReadings && keyed === undefined) scan.damage(place)
-  else {
-    const { checksum, seq, rows } = frame
-    scan.record({ ...place, checksum, seq, rows, received: isReadings ? receivedOf(reader.buffer, frame) : 0, keyed })
+  const { checksum, seq, rows } = frame
+  if (frame.kind === recordKind.readings) {
+    scan.record({ from, to, checksum, seq, rows, received: receivedOf(buffer, frame), keyed: undefined })
+    return
   }
+  const keyed = decodeKeyed(buffer, frame)
+  if (keyed === undefined) scan.damage({ from, to })
+  else scan.record({ from, to, checksum, seq, rows, received: 0, keyed })
 }
 
 /** Whether the file holds nothing but zeros. */

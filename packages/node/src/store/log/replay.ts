@@ -1,6 +1,6 @@
 /** Reads the durable readings of the log again. */
 import { type Disk, type ReadingBatch, recordKind } from "@brume/core"
-import { epochSeed, type Frame } from "./format.ts"
+import { epochSeed, type Frame, frameHeaderBytes } from "./format.ts"
 import { FrameReader, isDamage } from "./frame-reader.ts"
 import type { LogFile } from "./log-file.ts"
 import type { DamagedBytes, Quarantine } from "./quarantine.ts"
@@ -34,8 +34,10 @@ export async function replayFile(options: ReplayOptions, logFile: LogFile): Prom
         await gap.close(found)
         if (found.kind !== recordKind.readings || found.seq + found.rows <= fromSeq) continue
         const batch = decodeReadings(reader.buffer, found, decoder)
-        if (batch === undefined) await gap.report({ file, ...reader.placeOf(found) }, found)
-        else {
+        if (batch === undefined) {
+          const from = reader.placeOf(found)
+          await gap.report({ file, from, to: from + found.end - found.start + frameHeaderBytes }, found)
+        } else {
           // Waiting for nothing would cost more than decoding a small batch.
           const visited = visit(batch, found.seq)
           if (visited !== undefined) await visited
