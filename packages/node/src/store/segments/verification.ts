@@ -68,11 +68,10 @@ export class Verification {
     const fresh = newestFirst(segments).find(({ name }) => !this.#verified.has(name))
     const [oldest] = this.#verified
     const entry = fresh ?? segments.find(({ name }) => name === oldest)
-    // What was never verified does not count: the first round is as long as it takes.
-    const left = fresh === undefined ? leftBytes - (entry?.bytes ?? 0) : leftBytes
-    if (entry === undefined || left < 0) return this.#schedule(hourMs, budgetBytes)
+    if (entry === undefined || leftBytes <= 0) return this.#schedule(hourMs, budgetBytes)
     await this.#verify(entry)
-    this.#schedule(pauseMs, left)
+    // What was never verified does not count: the first round is as long as it takes.
+    this.#schedule(pauseMs, fresh === undefined ? leftBytes - entry.bytes : leftBytes)
   }
 
   async #verify(entry: SegmentEntry): Promise<void> {
