@@ -15,6 +15,8 @@ export class Parser {
   /** One slot. */
   readonly #slots: Slots
   #session: Promise<Session> | undefined
+  /** Settles when DuckDB has let go of the statement that it parses, also when nobody waits for it any more. */
+  #underWay: Promise<unknown> = Promise.resolve()
 
   constructor(connections: Connections, slots: Slots) {
     this.#connections = connections
@@ -25,10 +27,17 @@ export class Parser {
   async serialize(sql: string, stop: Stop): Promise<string> {
     const release = await this.#slots.take(stop)
     const work = this.#serialize(sql).finally(release)
+    this.#underWay = work.catch(() => {})
     return stop.race(work)
   }
 
   async close(): Promise<void> {
+    await this.#underWay
+    await this.#end()
+  }
+
+  /** Nothing may be under way: DuckDB would read what was freed. */
+  async #end(): Promise<void> {
     const session = await this.#session?.catch(() => undefined)
     this.#session = undefined
     session?.prepared.destroySync()
@@ -44,7 +53,7 @@ export class Parser {
       return chunk!.getColumnVector(0).getItem(0) as string
     } catch (error) {
       // What failed once, as by lack of memory, starts anew.
-      await this.close()
+      await this.#end()
       throw faultOf(error, sql)
     }
   }
