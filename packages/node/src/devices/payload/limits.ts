@@ -1,6 +1,6 @@
 /** Written limits of one payload, whatever its format. */
 export interface PayloadLimits {
-  /** Size after decompression. @default 32 MiB */
+  /** Size after decompression. @default 16 MiB */
   readonly sizeBytes: number
   /** Readings in one payload (a line with three fields has three), and its lines or array members. @default 100000 */
   readonly readings: number
@@ -13,7 +13,7 @@ export interface PayloadLimits {
 }
 
 export const defaultPayloadLimits: PayloadLimits = {
-  sizeBytes: 32 * 1024 * 1024,
+  sizeBytes: 16 * 1024 * 1024,
   readings: 100_000,
   textLength: 65_536,
   jsonLength: 65_536,
