@@ -6,13 +6,13 @@ export interface WatchOptions {
   readonly logger: Logger
   /** Resident memory of the process, bytes. */
   readonly residentBytes: () => number
-  readonly maxResidentBytes: number
+  readonly maxGrowthBytes: number
 }
 
 const lookEveryMs = 50
 
 /**
- * Stops statements while the process holds more memory than it may. DuckDB's own limit counts its tables, sorts and
+ * Stops statements when the process grows too much while they run. DuckDB's own limit counts its tables, sorts and
  * aggregates, but not every value on its way. The newest statement goes first: the others ran well before it came.
  */
 export class MemoryWatch {
@@ -20,6 +20,8 @@ export class MemoryWatch {
   /** In the order in which they began. */
   readonly #watched = new Set<Stop>()
   #timer: Timer | undefined
+  /** What the process held when the first of those that run began, bytes. */
+  #before = 0
 
   constructor(options: WatchOptions) {
     this.#options = options
@@ -27,6 +29,7 @@ export class MemoryWatch {
 
   /** Until the returned function is called. */
   add(stop: Stop): () => void {
+    if (this.#watched.size === 0) this.#before = this.#options.residentBytes()
     this.#watched.add(stop)
     this.#timer ??= this.#options.clock.after(lookEveryMs, () => this.#look())
     return () => {
@@ -38,17 +41,17 @@ export class MemoryWatch {
   }
 
   #look(): void {
-    const { clock, logger, maxResidentBytes } = this.#options
+    const { clock, logger, maxGrowthBytes } = this.#options
     this.#timer = clock.after(lookEveryMs, () => this.#look())
-    const residentBytes = this.#options.residentBytes()
-    if (residentBytes <= maxResidentBytes) return
+    const grownBytes = this.#options.residentBytes() - this.#before
+    if (grownBytes <= maxGrowthBytes) return
     // One that was stopped is given the time to let go before the next is.
     const newest = [...this.#watched].at(-1)
     if (newest === undefined || newest.fault !== undefined) return
-    logger.warn("The newest statement is stopped because the process holds too much memory", { residentBytes })
+    logger.warn("The newest statement is stopped because the node has grown too much", { grownBytes })
     newest.because(
       new FogError("query_memory", {
-        message: `The statement was stopped because the node holds more memory than query.maxResidentBytes, ${maxResidentBytes} bytes`,
+        message: `The statement was stopped because the node has grown by ${grownBytes} bytes meanwhile; ${maxGrowthBytes} is the limit`,
         hint: "Read fewer rows and columns, and make shorter texts and lists.",
       }),
     )

@@ -25,7 +25,9 @@ function visit(node: Tree, scope: Scope): Weight {
     case "COLUMN_REF":
       return visitColumn(node, scope)
     case "STAR":
-      return { ...visitParts(node, scope), columns: 1 }
+      return { ...beside(visitParts(node, scope), { ...leaf, width: scope.width }), columns: 1 }
+    case "POSITIONAL_REFERENCE":
+      return { ...leaf, width: scope.width }
     case "FUNCTION":
     case "WINDOW":
       return visitCall(node, scope)
@@ -37,7 +39,6 @@ function visit(node: Tree, scope: Scope): Weight {
       return { ...visitLambda(node, scope), width: Math.max(left.width, 1) }
     }
     case "PARAMETER":
-    case "POSITIONAL_REFERENCE":
     case "DEFAULT":
     case "BETWEEN":
     case "CASE":
