@@ -162,7 +162,7 @@ export class LineHeads {
   }
 
   #learnHead(bytes: Buffer, start: number, hash: number): Head | undefined {
-    const names = parseHead(bytes.subarray(start, this.end), this.#options.deviceTags)
+    const names = parseHead({ bytes, start, end: this.end }, this.#options.deviceTags)
     if (typeof names === "string") return this.#fail(names, this.end)
     // Only here, between lines: heads and fields in use point into the bytes that starting anew forgets.
     const { heads, fields, nameBytes } = this.#memory
@@ -187,7 +187,7 @@ export class LineHeads {
       const next = bytes[at + 1]
       if (next === equals || next === space || next === comma) at++
     }
-    const { property, problem } = parseField(bytes.subarray(start, at), head.names)
+    const { property, problem } = parseField({ bytes, start, end: at }, head.names)
     if (problem !== undefined) return this.#fail(problem, at)
     this.end = at + 1
     const { device, tags } = head.names

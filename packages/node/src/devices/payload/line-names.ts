@@ -10,6 +10,13 @@ import { excerpt } from "./mistakes.ts"
 /** Bytes of names that are looked at: what fits the limits is shorter, however it is escaped. */
 const maxRawLength = 65_535
 
+/** Bytes of a name, or of several. */
+export interface Name {
+  readonly bytes: Buffer
+  readonly start: number
+  readonly end: number
+}
+
 /** What a line says before its fields. */
 export interface LineHead {
   readonly device: string
@@ -23,9 +30,9 @@ export interface LineHead {
  * and properties are then called `measurement.field`; otherwise the measurement is the device and properties are called
  * like the fields. A text is the reason why the head is malformed.
  */
-export function parseHead(bytes: Uint8Array, deviceTags: readonly string[]): LineHead | string {
-  if (bytes.length > maxRawLength) return `has more than ${maxRawLength} bytes of measurement and tags`
-  const text = decode(bytes)
+export function parseHead({ bytes, start, end }: Name, deviceTags: readonly string[]): LineHead | string {
+  if (end - start > maxRawLength) return `has more than ${maxRawLength} bytes of measurement and tags`
+  const text = decode(bytes, start, end)
   if (text === undefined) return "has a measurement or tag that is not UTF-8"
   const parts = splitAtCommas(text)
   const measurement = parts[0]!.includes("\\") ? parts[0]!.replace(/\\([, ])/g, "$1") : parts[0]!
@@ -49,11 +56,11 @@ export function parseHead(bytes: Uint8Array, deviceTags: readonly string[]): Lin
 
 /** The property of a field. `problem` says why its name cannot be used. */
 export function parseField(
-  bytes: Uint8Array,
+  { bytes, start, end }: Name,
   head: LineHead,
 ): { readonly property: string; readonly problem?: string } {
-  if (bytes.length > maxRawLength) return { property: "", problem: "has a field name that is much too long" }
-  const text = decode(bytes)
+  if (end - start > maxRawLength) return { property: "", problem: "has a field name that is much too long" }
+  const text = decode(bytes, start, end)
   if (text === undefined) return { property: "", problem: "has a field name that is not UTF-8" }
   const field = withoutEscapes(text)
   if (field === "") return { property: "", problem: "has a field without a name" }
@@ -78,8 +85,11 @@ function takeTag(tags: Record<string, string>, text: string): string | undefined
   return undefined
 }
 
-function decode(bytes: Uint8Array): string | undefined {
-  return isUtf8(bytes) ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8") : undefined
+function decode(bytes: Buffer, start: number, end: number): string | undefined {
+  let at = start
+  while (at < end && bytes[at]! < 0x80) at++
+  if (at === end) return bytes.toString("latin1", start, end)
+  return isUtf8(bytes.subarray(start, end)) ? bytes.toString("utf8", start, end) : undefined
 }
 
 const withoutEscapes = (text: string): string => (text.includes("\\") ? text.replace(/\\([,= ])/g, "$1") : text)
