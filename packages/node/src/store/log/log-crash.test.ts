@@ -3,8 +3,8 @@ import { MemoryDisk, RecordingDisk, SeededRandom, simulatedAmbient } from "@brum
 import { expect, test } from "vitest"
 import { type Log, openLog } from "./log.ts"
 
-/** Seeds and crash images of the short form; BRUME_LONG_TESTS multiplies them. */
-const effort = process.env["BRUME_LONG_TESTS"] === undefined ? 1 : 4
+/** Seeds and crash images of the short form; BRUME_LONG multiplies them. */
+const effort = process.env.BRUME_LONG === undefined ? 1 : 4
 
 /** One append: its readings all have its number as their value, and so does the key `last`. */
 interface Step {
@@ -26,7 +26,7 @@ const optionsOn = (disk: MemoryDisk | RecordingDisk, fileBytes: number) => ({
 })
 
 function recordsOf(random: SeededRandom, number: number): KeyedRecord[] {
-  const records: KeyedRecord[] = [{ kind: "state", key: "last", value: valueOf(number) }]
+  const records: KeyedRecord[] = [{ kind: "state", key: "last", value: bytesOf(number) }]
   for (let i = random.below(3); i > 0; i--) {
     const value = random.chance(0.2) ? undefined : random.bytes(random.below(900))
     records.push({ kind: random.pick(["state", "document"] as const), key: `k${random.below(8)}`, value })
@@ -34,7 +34,7 @@ function recordsOf(random: SeededRandom, number: number): KeyedRecord[] {
   return records
 }
 
-const valueOf = (number: number) => new Uint8Array(Float64Array.of(number).buffer)
+const bytesOf = (number: number) => new Uint8Array(Float64Array.of(number).buffer)
 
 function batchOfStep(random: SeededRandom, number: number, rows: number) {
   const text = random.chance(0.2) ? { text: "x".repeat(random.below(1500)) } : {}
@@ -121,7 +121,7 @@ async function checkImage({ disk, steps, fileBytes, prefix }: Image): Promise<vo
   expect(count).toBeGreaterThanOrEqual(acknowledged)
   expect(log.damaged.filter((range) => range.certainty === "acknowledged")).toEqual([])
   const next = log.append(batchOf([{ value: count, device: "after" }]), [
-    { kind: "state", key: "last", value: valueOf(count) },
+    { kind: "state", key: "last", value: bytesOf(count) },
   ])
   await next.durable
   await log.close()
@@ -130,7 +130,7 @@ async function checkImage({ disk, steps, fileBytes, prefix }: Image): Promise<vo
   const random = new SeededRandom(prefix)
   const second = recording.imageAt(before + random.below(recording.length - before), { random })
   const again = await openLog(optionsOn(second, fileBytes))
-  const records = [{ kind: "state" as const, key: "last", value: valueOf(count) }]
+  const records = [{ kind: "state" as const, key: "last", value: bytesOf(count) }]
   const countAgain = await checkPrefix(again, [
     ...steps.slice(0, count),
     { seq: next.seq, rows: 1, records, acknowledgedAt: 0 },

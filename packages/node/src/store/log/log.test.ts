@@ -369,14 +369,31 @@ test("a clock that was never set flags readings and still orders them", async ()
   ])
 })
 
-test("another node's log is refused by its name", async () => {
+test("a node with a new name goes on with its log", async () => {
   const { options } = rig()
-  await (await openLog(options)).close()
-  await expect(openLog({ ...options, node: "fog-2" })).rejects.toMatchObject({
-    code: "store_not_found",
-    message: expect.stringContaining("node fog-1 wrote it"),
-    hint: expect.stringContaining("Set node.name to fog-1"),
-  })
+  const log = await openLog(options)
+  await log.append(batchOf([{ value: 1 }])).durable
+  await log.close()
+  const again = await openLog({ ...options, node: "fog-2" })
+  await again.append(batchOf([{ value: 2 }])).durable
+  expect([again.epoch, again.nextSeq, await valuesOf(again)]).toEqual([log.epoch, 2, [1, 2]])
+})
+
+test("another node's newer log is set aside", async () => {
+  const { options, disk } = rig()
+  const log = await openLog(options)
+  await log.append(batchOf([{ value: 1 }])).durable
+  await log.close()
+  const other = rig()
+  const foreign = await openLog({ ...other.options, ...simulatedAmbient(5), node: "fog-2" })
+  await foreign.append(batchOf([{ value: 666 }])).durable
+  await foreign.close()
+  for (const path of other.disk.paths()) disk.overwrite(path, other.disk.contentOf(path))
+  const again = await openLog(options)
+  expect([again.epoch, await valuesOf(again)]).toEqual([log.epoch, [1]])
+  expect(disk.paths()).toEqual(
+    expect.arrayContaining(other.disk.paths().map((path) => path.replace("log/", "quarantine/"))),
+  )
 })
 
 test("two logs in empty folders have different epochs", async () => {

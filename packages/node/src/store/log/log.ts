@@ -102,7 +102,7 @@ export interface Log extends Closeable {
   stats(): { bytes: number; files: number }
 }
 
-/** Throws `store_version`, `store_not_found` (another node's log), `store_full` or `disk_failed`. */
+/** Throws `store_version`, `store_full` or `disk_failed`. */
 export async function openLog(options: LogOptions): Promise<Log> {
   const recovered = await recoverLog(options)
   const log = new DurableLog(options, recovered)

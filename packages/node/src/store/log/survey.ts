@@ -1,5 +1,5 @@
 /** What lies in the log's folder, before anything of it is believed. */
-import { type Disk, FogError, type Logger } from "@brume/core"
+import type { Disk, Logger } from "@brume/core"
 import { type FileHeader, type FileName, maxHeaderBytes, newerVersion, parseFileName, parseHeader } from "./format.ts"
 import type { Quarantine } from "./quarantine.ts"
 
@@ -29,7 +29,7 @@ export interface SurveyOptions {
   readonly quarantine: Quarantine
 }
 
-/** Throws `store_version` for files of a newer Brume and `store_not_found` for files of another node. */
+/** Throws `store_version` for files of a newer Brume. Files of another node or epoch are set aside. */
 export async function surveyFolder(options: SurveyOptions): Promise<Survey> {
   const { disk, logger, quarantine } = options
   const files: SurveyedFile[] = []
@@ -39,12 +39,11 @@ export async function surveyFolder(options: SurveyOptions): Promise<Survey> {
     else if (name === undefined) logger.warn("Ignoring a file that is none of the log's", { file: `log/${entry}` })
     else {
       const file = await surveyFile(disk, name)
-      mustBeOwn(file, options.node)
       if (isMisnamed(file)) await quarantine.setAside(entry, "its header does not fit its name")
       else files.push(file)
     }
   }
-  const epoch = newestEpoch(files.filter(isLog))
+  const epoch = ownEpoch(files.filter(isLog), options.node)
   const own: SurveyedFile[] = []
   for (const file of files) {
     if (epoch === undefined || file.name.epoch === epoch) own.push(file)
@@ -80,15 +79,6 @@ async function surveyFile(disk: Disk, name: FileName): Promise<SurveyedFile> {
   }
 }
 
-function mustBeOwn({ header, path }: SurveyedFile, node: string): void {
-  if (header === undefined || header.node === node) return
-  throw new FogError("store_not_found", {
-    message: `Cannot use ${path}: node ${header.node} wrote it, and this is node ${node}`,
-    hint: `Set node.name to ${header.node}, or give this node another store.path.`,
-    details: { path, writtenBy: header.node, node },
-  })
-}
-
 function isMisnamed({ header, name }: SurveyedFile): boolean {
   return header !== undefined && (header.epoch !== name.epoch || header.firstSeq !== name.seq)
 }
@@ -97,10 +87,14 @@ function isLog(file: SurveyedFile): boolean {
   return file.name.kind === "log"
 }
 
-/** The epoch of the file that was created last. Files without a header count least. */
-function newestEpoch(logs: readonly SurveyedFile[]): string | undefined {
+/**
+ * The epoch of the file that this node created last; when it created none (it has a new name), of the one that was
+ * created last. Files without a header count least.
+ */
+function ownEpoch(logs: readonly SurveyedFile[], node: string): string | undefined {
+  const own = logs.filter((file) => file.header?.node === node)
   let newest: SurveyedFile | undefined
-  for (const file of logs) {
+  for (const file of own.length > 0 ? own : logs) {
     if (newest === undefined || (file.header?.created ?? -1) >= (newest.header?.created ?? -1)) newest = file
   }
   return newest?.name.epoch
