@@ -17,5 +17,6 @@ export {
 } from "./config/describe.ts"
 export type { Config } from "./config/schema.ts"
 export { type Host, type RunOptions, runNode } from "./main.ts"
-export { type Node, type NodeOptions, openNode } from "./node.ts"
+export type { Node, NodeOptions } from "./node.ts"
+export { openNode } from "./rooms.ts"
 export { version } from "./version.ts"

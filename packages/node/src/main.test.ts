@@ -53,6 +53,11 @@ class TestHost implements Host {
     this.log += text
   }
 
+  startFrugally(): () => void {
+    this.kept++
+    return () => this.kept--
+  }
+
   heard(event: string): Promise<void> {
     return new Promise((resolve) => this.events.once(event, () => resolve()))
   }

@@ -12,7 +12,10 @@ import type { Closeable, Logger } from "@brume/core"
 import { type Ambient, systemAmbient } from "./ambient/ambient.ts"
 import type { MadeAdmin } from "./auth/auth.ts"
 import type { Config } from "./config/schema.ts"
-import { createNodeLogger, type Node, openNode } from "./node.ts"
+import type { Node } from "./node.ts"
+import { createNodeLogger } from "./node-logger.ts"
+import { openNode } from "./rooms.ts"
+import { holdYoungGeneration } from "./young-generation.ts"
 
 export interface RunOptions {
   /** Makes a new admin token in place of the one that the node made before. */
@@ -34,6 +37,8 @@ export interface Host {
   exit(code: number): void
   /** Until it is called back, the process waits also where only timers are left, which alone do not keep it alive. */
   stayAlive(): () => void
+  /** Holds memory back until it is called back; for the start. */
+  startFrugally(): () => void
 }
 
 /** A clean close takes less than a second; what takes longer than this hangs. ms. */
@@ -52,9 +57,10 @@ export async function runNode(config: Config, options: RunOptions = {}, host: Ho
   const opened: Closeable[] = []
   const watch = watchProcess(host, logger, () => closeAll(opened))
   const release = host.stayAlive()
+  const letGrow = host.startFrugally()
   try {
     const { resetAdminToken = false, beside } = options
-    const node = await openNode(config, ambient, { logger, resetAdminToken })
+    const node = await openNode(config, ambient, { logger, resetAdminToken }).finally(letGrow)
     opened.push(node)
     if (node.madeAdmin !== undefined) host.writeNotice(adminNotice(node.madeAdmin))
     if (!watch.isEnding()) {
@@ -150,5 +156,6 @@ function systemHost(): Host {
       const timer = setInterval(() => {}, 2 ** 31 - 1)
       return () => clearInterval(timer)
     },
+    startFrugally: holdYoungGeneration,
   }
 }

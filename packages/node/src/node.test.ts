@@ -122,6 +122,19 @@ test("close is idempotent, frees the port and leaves no lock", async () => {
   expect((await fetch(`${again.url}/healthz`)).status).toBe(200)
 })
 
+test("closing stops a statement that would run for ever, and its caller hears why", async () => {
+  await using folder = await temporaryFolder()
+  const node = await open(folder.path)
+  const client = await admin(node, folder.path)
+  const endless = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE (a.range * b.range) % 7 = 3"
+  const answer = client.call("POST", "/v1/query", { sql: endless })
+  await expect.poll(async () => (await client.call("GET", "/v1/queries")).body).toContain('"running"')
+  await node.close()
+  const { status, body } = await answer
+  expect(status, body).toBeGreaterThanOrEqual(400)
+  expect(JSON.parse(body)).toHaveProperty("code")
+})
+
 test("a folder that another node owns is refused, and goes on working for its owner", async () => {
   await using folder = await temporaryFolder()
   await using node = await open(folder.path)

@@ -7,20 +7,20 @@
  * - N3 One node owns a data folder; the store holds its lock while the node is open.
  */
 import { fileURLToPath } from "node:url"
-import type { Closeable, Logger, Tokens } from "@brume/core"
+import type { Closeable, Logger, Query } from "@brume/core"
 import { type Ambient, systemAmbient } from "./ambient/ambient.ts"
 import { type Api, openApi } from "./api/api.ts"
 import { type MadeAdmin, type OpenedTokens, openTokens } from "./auth/auth.ts"
 import { isLoopback, parseAddress } from "./config/address.ts"
 import type { Config } from "./config/schema.ts"
 import { createDevices } from "./devices/devices.ts"
-import { createIngest } from "./devices/ingest.ts"
+import { createIngest, type IngestOptions } from "./devices/ingest.ts"
 import { createLive } from "./devices/live.ts"
 import { defaultPayloadLimits } from "./devices/payload/limits.ts"
 import { openDisk } from "./disk/disk.ts"
-import { createLogger } from "./logger/logger.ts"
 import { createMetrics, type Registry } from "./metrics/metrics.ts"
 import { openProcessMetrics } from "./metrics/process-metrics.ts"
+import { createNodeLogger } from "./node-logger.ts"
 import { openQuery } from "./query/query.ts"
 import { type NodeStore, openStore } from "./store/store.ts"
 import { version } from "./version.ts"
@@ -55,6 +55,9 @@ interface Common extends Pick<Ambient, "clock" | "random"> {
   logger(room: string): Logger
 }
 
+/** Remembers what was opened, and gives it back. */
+type Keep = <Room extends Closeable>(room: Room) => Room
+
 export async function openNode(
   config: Config,
   ambient: Ambient = systemAmbient(),
@@ -64,62 +67,57 @@ export async function openNode(
   const { clock, random } = ambient
   const common: Common = { config, clock, random, metrics: createMetrics(), logger: (room) => logger.child({ room }) }
   const opened: Closeable[] = []
-  const keep = <Room extends Closeable>(room: Room): Room => {
+  const keep: Keep = (room) => {
     opened.push(room)
     return room
   }
+  warnOfRisks(config, ambient, logger)
   try {
-    warnOfRisks(config, ambient, logger)
-    keep(openProcessMetrics(common.metrics))
-    const disk = await openDisk(config.store.path, { node: config.node.name })
-    const store = keep(
-      await openStore({ ...config.store, ...common, disk, logger: common.logger("store"), node: config.node.name }),
-    )
-    const tokens = await openTokens({
-      ...common,
-      documents: store,
-      disk,
-      logger: common.logger("auth"),
-      maxTokens: config.auth.maxTokens,
-      resetAdminToken: options.resetAdminToken ?? false,
+    const { store, tokens, query, api } = await openRooms(common, keep, options)
+    const { node: name, epoch } = store
+    const { url, address } = api
+    logger.info("The node is open", { node: name, epoch, url, version, folder: config.store.path })
+    const close = once(async () => {
+      api.stopIntake()
+      // Callers of long statements hear why they end before the API lets go of their connections.
+      const stopping = clock.after(statementGraceMs, () => void query.close().catch(() => {}))
+      await closeBackwards(opened).finally(() => stopping.cancel())
     })
-    const api = keep(
-      await openFront(common, { store, tokens, keep, consoleFolder: options.consoleFolder ?? ownConsole }),
-    )
-    logger.info("The node is open", {
-      node: store.node,
-      epoch: store.epoch,
-      url: api.url,
-      version,
-      folder: config.store.path,
-    })
-    return composed({ store, api, tokens, close: once(() => closeBackwards(opened)) })
+    const { madeAdmin } = tokens
+    return { name, epoch, url, address, madeAdmin, close, [Symbol.asyncDispose]: close, stopIntake: api.stopIntake }
   } catch (error) {
-    await closeBackwards(opened).catch((failure: unknown) =>
-      logger.warn("Closing what was open failed", { error: failure }),
-    )
+    await closeBackwards(opened).catch((failure: unknown) => {
+      logger.warn("Closing what was open failed", { error: failure })
+    })
     throw error
   }
 }
 
-/** The logger that a configuration asks for; before a node is open, and for it. */
-export function createNodeLogger(config: Config, ambient: Ambient): Logger {
-  const { clock, writeLog, hasTerminal } = ambient
-  return createLogger({ ...config.logger, clock, write: writeLog, colour: hasTerminal })
-}
+/** How long statements may go on when the node closes. ms. */
+const statementGraceMs = 300
 
-const ownConsole = fileURLToPath(new URL("../../console/dist", import.meta.url))
-
-interface Behind {
+interface Rooms {
   readonly store: NodeStore
-  readonly tokens: Tokens
-  readonly consoleFolder: string
-  keep<Room extends Closeable>(room: Room): Room
+  readonly tokens: OpenedTokens
+  readonly query: Query
+  readonly api: Api
 }
 
-/** Queries, devices and the API before them. */
-async function openFront(common: Common, { store, tokens, consoleFolder, keep }: Behind): Promise<Api> {
-  const { config, metrics, clock, logger } = common
+/** In the order in which each needs those before it. */
+async function openRooms(common: Common, keep: Keep, options: NodeOptions): Promise<Rooms> {
+  const { config, metrics, logger } = common
+  keep(openProcessMetrics(metrics))
+  const { name } = config.node
+  const disk = await openDisk(config.store.path, { node: name })
+  const store = keep(await openStore({ ...config.store, ...common, disk, logger: logger("store"), node: name }))
+  const tokens = await openTokens({
+    ...common,
+    documents: store,
+    disk,
+    logger: logger("auth"),
+    maxTokens: config.auth.maxTokens,
+    resetAdminToken: options.resetAdminToken ?? false,
+  })
   const query = keep(
     openQuery({
       ...common,
@@ -129,22 +127,20 @@ async function openFront(common: Common, { store, tokens, consoleFolder, keep }:
       residentBytes: () => process.memoryUsage.rss(),
     }),
   )
-  const { devices, api } = config
-  const ingest = createIngest({
-    store,
-    clock,
-    metrics,
-    logger: logger("devices"),
-    limits: {
-      ...defaultPayloadLimits,
-      sizeBytes: api.maxBodyBytes,
-      readings: devices.maxReadingsPerRequest,
-      textLength: devices.maxTextLength,
-      jsonLength: devices.maxTextLength,
-    },
-    idempotency: { windowMs: devices.idempotencyWindowMs, maxKeys: devices.maxIdempotencyKeys },
-    deviceTags: devices.lineProtocol.deviceTags,
-  })
+  const front = { store, tokens, query, consoleFolder: options.consoleFolder ?? ownConsole }
+  return { store, tokens, query, api: keep(await openFront(common, front)) }
+}
+
+/** Where the build puts the console's package, beside this one. */
+const ownConsole = fileURLToPath(new URL("../../console/dist", import.meta.url))
+
+/** The API, and the devices behind it. */
+async function openFront(
+  common: Common,
+  { store, tokens, query, consoleFolder }: Omit<Rooms, "api"> & { readonly consoleFolder: string },
+): Promise<Api> {
+  const { config, metrics, clock, logger } = common
+  const { api } = config
   const { maxBodyBytes, maxConnections, requestTimeoutMs, allowedHosts, allowedOrigins } = api
   return openApi({
     ...common,
@@ -156,7 +152,7 @@ async function openFront(common: Common, { store, tokens, consoleFolder, keep }:
     tokens,
     query,
     store,
-    ingest,
+    ingest: createIngest({ store, clock, metrics, logger: logger("devices"), ...ingestLimits(config) }),
     devices: createDevices({ query }),
     live: createLive({ store, metrics, maxListeners: maxConnections, maxQueuedReadings: api.live.maxQueuedReadings }),
     expose: () => metrics.expose(),
@@ -165,23 +161,17 @@ async function openFront(common: Common, { store, tokens, consoleFolder, keep }:
   })
 }
 
-interface Parts {
-  readonly store: NodeStore
-  readonly api: Api
-  readonly tokens: OpenedTokens
-  close(): Promise<void>
-}
-
-function composed({ store, api, tokens, close }: Parts): Node {
+function ingestLimits({ devices, api }: Config): Pick<IngestOptions, "limits" | "idempotency" | "deviceTags"> {
   return {
-    name: store.node,
-    epoch: store.epoch,
-    url: api.url,
-    address: api.address,
-    madeAdmin: tokens.madeAdmin,
-    stopIntake: () => api.stopIntake(),
-    close,
-    [Symbol.asyncDispose]: close,
+    limits: {
+      ...defaultPayloadLimits,
+      sizeBytes: api.maxBodyBytes,
+      readings: devices.maxReadingsPerRequest,
+      textLength: devices.maxTextLength,
+      jsonLength: devices.maxTextLength,
+    },
+    idempotency: { windowMs: devices.idempotencyWindowMs, maxKeys: devices.maxIdempotencyKeys },
+    deviceTags: devices.lineProtocol.deviceTags,
   }
 }
 
