@@ -106,12 +106,14 @@ test("a big result streams in constant memory, and leaving it stops the statemen
   const client = createClient({ url: node.url, token: node.token })
   let rows = 0
   let last: { n: number; text: string } | undefined
-  const select = "SELECT range AS n, 'é\"]}' || range AS text FROM range(200000)"
+  const select = "SELECT range AS n, 'é\"]}' || range AS text FROM range(90000)"
   for await (const row of await client.queryStream<{ n: number; text: string }>(select)) {
     rows++
     last = row
   }
-  expect({ rows, last }).toEqual({ rows: 200_000, last: { n: 199_999, text: 'é"]}199999' } })
+  expect({ rows, last }).toEqual({ rows: 90_000, last: { n: 89_999, text: 'é"]}89999' } })
+  const tooMany = client.query("SELECT * FROM range(300000)")
+  await expect(tooMany).rejects.toMatchObject({ code: "query_too_many_rows", hint: expect.any(String) })
   for await (const _row of await client.queryStream("SELECT * FROM range(900000)")) break
   await until("it is stopped", async () => (await client.queries.list()).length === 0)
 })

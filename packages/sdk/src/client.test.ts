@@ -110,9 +110,9 @@ test.each(["query_timeout", "query_cancelled"])("%s is not tried again although 
 test("what must not happen twice is sent once", async () => {
   await using node = await scriptedNode((_request, response) => problem(response, 503, { code: "store_busy" }))
   const client = createClient({ url: node.url, retry: quick })
-  await failureOf(client.writeLines({ lineProtocol: "m f=1" }))
+  await failureOf(client.tokens.revoke("k"))
   await failureOf(client.tokens.create({ name: "n", scopes: ["read"] }))
-  expect(node.requests.map(({ url }) => url)).toEqual(["/write", "/v1/tokens"])
+  expect(node.requests.map(({ url }) => url)).toEqual(["/v1/tokens/k", "/v1/tokens"])
 })
 
 test("a long Retry-After is told instead of slept through", async () => {

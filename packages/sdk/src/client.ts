@@ -62,14 +62,15 @@ export interface BrumeClient {
     options?: WriteOptions,
   ): Promise<Written>
   /**
-   * Stores readings in InfluxDB's line protocol. It carries no identity, so it is never repeated by itself.
+   * Stores readings in InfluxDB's line protocol. Good lines are stored although others are refused, which throws
+   * `readings_invalid`.
    *
    * @example
    * ```ts
    * await client.writeLines({ lineProtocol: "fridge,hall=b temperature=4.2", precision: "ms" })
    * ```
    */
-  writeLines(input: LineProtocolInput, options?: Omit<WriteOptions, "idempotencyKey">): Promise<void>
+  writeLines(input: LineProtocolInput, options?: WriteOptions): Promise<void>
   /**
    * Collects readings into batches and keeps what it could not send.
    *

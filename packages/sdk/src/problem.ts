@@ -43,6 +43,16 @@ export async function problemOf(response: Response, url: string): Promise<FogErr
   })
 }
 
+/** A problem body that stands inside of an answer. */
+export function fogErrorOf(body: Readonly<Record<string, unknown>>): FogError {
+  const known = typeof body.code === "string" && Object.hasOwn(errorRegistry, body.code)
+  return new FogError(known ? (body.code as ErrorCode) : "internal", {
+    message: typeof body.detail === "string" ? body.detail : "The node gave no reason",
+    ...(typeof body.hint === "string" ? { hint: body.hint } : {}),
+    ...(isRecord(body.details) ? { details: body.details } : {}),
+  })
+}
+
 const foreignHint = "Check that this is the URL of a Brume node, and what stands between it and you."
 
 /** An answer that no Brume node gives. */

@@ -72,6 +72,22 @@ test("an answer that breaks off after some rows throws, so that nobody takes it 
   expect(rows).toEqual([{ a: 1 }, { a: 2 }])
 })
 
+test("an answer that the node breaks off throws the reason that it gave last", async () => {
+  await using node = await scriptedNode((_request, response) => {
+    response.writeHead(200, { "content-type": "application/json" })
+    response.write('{"id":"q","columns":[],"rows":[{"a":1}')
+    response.write('\n],"error":{"code":"query_too_many_rows","detail":"More than 1 row","hint":"Add LIMIT"}}')
+    setTimeout(() => response.destroy(), 20)
+  })
+  const client = createClient({ url: node.url })
+  const read = async (): Promise<void> => {
+    for await (const _row of await client.queryStream("SELECT 1"));
+  }
+  const reason = { code: "query_too_many_rows", message: "More than 1 row", hint: "Add LIMIT" }
+  await expect(read()).rejects.toMatchObject(reason)
+  await expect(client.query("SELECT 1")).rejects.toMatchObject(reason)
+})
+
 test("an answer that ends too early without an error of the connection throws too", async () => {
   await using node = await scriptedNode((_request, response) => {
     response.end('{"id":"q","columns":[],"rows":[{"a":1},')

@@ -1,8 +1,8 @@
 /** SQL over readings. */
-import { type ErrorCode, isFogError, type QueryFormat } from "@brume/core"
-import { foreignAnswer } from "./problem.ts"
-import { createRowParser } from "./row-parser.ts"
-import { type Call, expectObject, type Transport } from "./transport.ts"
+import { type ErrorCode, type FogError, isFogError, type QueryFormat } from "@brume/core"
+import { fogErrorOf, foreignAnswer, isRecord } from "./problem.ts"
+import { createRowParser, type RowParser } from "./row-parser.ts"
+import type { Call, Transport } from "./transport.ts"
 
 /** A value of a row. Times are ISO 8601 strings with µs; integers beyond 2^53 are strings. */
 export type Json = string | number | boolean | null | Json[] | { [name: string]: Json }
@@ -71,10 +71,13 @@ export function queryCall(sql: string, format: QueryFormat, options: QueryOption
   }
 }
 
+/** By the stream, which hears why an answer broke off. */
 export async function queryRows<T>(transport: Transport, sql: string, options: QueryOptions): Promise<T[]> {
-  const answer = expectObject(await transport.json(queryCall(sql, "json", options)), transport.base)
-  if (!Array.isArray(answer.rows)) throw foreignAnswer(transport.base.href, "its answer has no rows")
-  return answer.rows as T[]
+  const rows: T[] = []
+  for await (const portion of (await queryStream<T>(transport, sql, options)).portions()) {
+    for (const row of portion) rows.push(row)
+  }
+  return rows
 }
 
 export async function queryBytes(
@@ -115,10 +118,14 @@ export async function queryStream<T>(
   const url = transport.base.href
 
   async function nextPortion(): Promise<T[] | undefined> {
-    const { done, value } = await chunks.next()
+    const { done, value } = await chunks.next().catch((error: unknown) => {
+      throw lastWords(parser) ?? error
+    })
     try {
       if (!done) return parser.push(decoder.decode(value, { stream: true }))
       const rest = parser.push(decoder.decode())
+      const problem = lastWords(parser)
+      if (problem !== undefined) throw problem
       parser.end()
       return rest.length === 0 ? undefined : rest
     } catch (error) {
@@ -148,6 +155,18 @@ export async function queryStream<T>(
       for await (const rows of portions()) yield* rows
     },
   }
+}
+
+/** A node that breaks an answer off says why before. */
+function lastWords(parser: RowParser<unknown>): FogError | undefined {
+  let problem: unknown
+  try {
+    problem = parser.end().error
+  } catch {
+    // It came to no last words: the connection itself was lost.
+    return undefined
+  }
+  return isRecord(problem) ? fogErrorOf(problem) : undefined
 }
 
 function silenceMs(options: QueryOptions): number {

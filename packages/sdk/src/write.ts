@@ -74,17 +74,26 @@ export async function sendLines(
   return typeof accepted === "number" ? accepted : part.lines.length
 }
 
-/** The line protocol has no place for an identity: it is sent once, and a lost answer leaves the outcome open. */
 export async function writeLines(
   transport: Transport,
   { lineProtocol, precision }: LineProtocolInput,
   options: WriteOptions = {},
 ): Promise<void> {
-  const search = new URLSearchParams(precision === undefined ? {} : { precision })
-  const call = { method: "POST", path: "write", search, isIdempotent: false } as const
+  const headers = {
+    "content-type": "text/plain; charset=utf-8",
+    "idempotency-key": options.idempotencyKey ?? newKey(),
+  }
   const { timeoutMs, signal } = options
-  const packing = await packed({ "content-type": "text/plain; charset=utf-8" }, lineProtocol, transport.base)
-  await transport.json({ ...call, ...packing, timeoutMs, signal })
+  await transport.json({
+    method: "POST",
+    path: "write",
+    search: new URLSearchParams(precision === undefined ? {} : { precision }),
+    isIdempotent: true,
+    final,
+    timeoutMs,
+    signal,
+    ...(await packed(headers, lineProtocol, transport.base)),
+  })
 }
 
 function ndjsonOf(input: ReadingInput | readonly ReadingInput[]): string {

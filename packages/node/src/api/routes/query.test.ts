@@ -137,6 +137,23 @@ test("a statement that fails after its first rows breaks the answer off instead 
   expect(open.rig.logger.messages("error")).toEqual([])
 })
 
+test("in JSON the last thing that is said is why an answer breaks off", async () => {
+  await using open = await opened()
+  open.rig.answers = () => ({
+    id: "q-1",
+    contentType: "application/json",
+    body: pieces('{"rows":[\n{"a":1}', new FogError("query_too_many_rows", { message: "Too many rows" })),
+  })
+  const answer = await open.ask()
+  const decoder = new TextDecoder()
+  let text = ""
+  const read = async (): Promise<void> => {
+    for await (const piece of answer.body ?? []) text += decoder.decode(piece)
+  }
+  await expect(read()).rejects.toThrow()
+  expect(JSON.parse(text)).toMatchObject({ rows: [{ a: 1 }], error: { code: "query_too_many_rows", status: 413 } })
+})
+
 test("only a fault of ours that breaks an answer off is in the log", async () => {
   await using open = await opened()
   open.rig.answers = () => ({

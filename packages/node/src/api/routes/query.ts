@@ -6,8 +6,10 @@ import {
   isFogError,
   type Logger,
   type Query,
+  type QueryAnswer,
   type QueryFormat,
   type RunningQuery,
+  toProblem,
 } from "@brume/core"
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify"
 import type { XStatic } from "typebox/schema"
@@ -68,7 +70,8 @@ const ask: Operation = {
   summary: "Answer one SELECT",
   description:
     "Read-only and sandboxed: the statement sees the views `readings` and `latest`, no files and no network. Rows are " +
-    "streamed; a statement that fails after its first rows breaks the connection off. Closing the connection cancels it. " +
+    "streamed; a statement that fails after its first rows breaks the connection off, in JSON after a last member `error` with the " +
+    "problem. Closing the connection cancels it. " +
     "A token that is limited to devices is refused, because SQL sees all of them.",
   access: "read",
   wholeNode: true,
@@ -154,7 +157,7 @@ export function addQueryRoutes(app: FastifyInstance, options: QueryRoutesOptions
         format: format ?? acceptedFormat(request),
         signal: abort.signal,
       })
-      const body = Readable.from(answer.body, { objectMode: false, highWaterMark: 1 })
+      const body = Readable.from(withLastWords(answer), { objectMode: false, highWaterMark: 1 })
       body.once("error", (error) => logFailure(error, reply, options.logger))
       endWhenStalled(reply.raw, options)
       return reply.header("content-type", answer.contentType).header("x-query-id", answer.id).send(body)
@@ -193,7 +196,26 @@ function abortOnClose(reply: FastifyReply): AbortController {
   return abort
 }
 
-/** What goes wrong after the first piece breaks the connection; only the log can tell why. */
+/**
+ * A failure after the first rows cannot change the status any more. In JSON its problem is the last thing that is said;
+ * in every format the connection then breaks, so that nobody takes a part for the whole.
+ */
+async function* withLastWords({ body, contentType }: QueryAnswer): AsyncGenerator<Uint8Array, void, undefined> {
+  let isBegun = false
+  try {
+    for await (const piece of body) {
+      yield piece
+      isBegun = true
+    }
+  } catch (error) {
+    if (isBegun && contentType.startsWith("application/json")) {
+      yield Buffer.from(`\n],"error":${JSON.stringify(toProblem(error))}}`)
+    }
+    throw error
+  }
+}
+
+/** What goes wrong after the first piece breaks the connection. */
 function logFailure(error: unknown, { raw, request }: FastifyReply, logger: Logger): void {
   if (isFogError(error) && error.code !== "internal") return
   // Before the headers it gets an answer like any error; after the connection there is nobody to miss it.
