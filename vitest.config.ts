@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config"
 const conditions = ["brume-source"]
 
 export default defineConfig({
-  ssr: { resolve: { conditions: [...conditions, "node", "import", "default"] } },
+  ssr: { resolve: { conditions: [...conditions, "node"] } },
   resolve: { conditions },
   test: {
     include: ["packages/*/src/**/*.test.ts", "test/**/*.test.ts", "tools/**/*.test.ts"],
