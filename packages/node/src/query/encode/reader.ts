@@ -12,7 +12,7 @@ export function readerOf(vector: DuckDBVector): Reader {
   return layout === undefined ? (row) => vector.getItem(row) : textReader(vector, layout)
 }
 
-interface Layout {
+export interface Layout {
   /** Per row: length, then the text itself up to 12 bytes, or its first four bytes and where it lies. */
   readonly words: Uint32Array
   /** A bit per row: whether it has a value. Undefined when all have. */
@@ -57,7 +57,7 @@ function textReader(vector: DuckDBVector, { words, valid }: Layout): Reader {
 }
 
 /** What the vector keeps for itself; undefined when it is not as expected, as after an upgrade. A test would tell. */
-function layoutOf(vector: DuckDBVarCharVector): Layout | undefined {
+export function layoutOf(vector: DuckDBVarCharVector): Layout | undefined {
   const { dataView, validity } = vector as unknown as {
     readonly dataView?: unknown
     readonly validity?: { readonly data?: unknown; readonly offset?: unknown }

@@ -140,7 +140,7 @@ function doubleText(value: number): string {
 
 /** The shortest digits that mean the same FLOAT: not 0.10000000149011612 for 0.1. */
 function singleText(value: number): string {
-  for (let precision = 6; precision < 9; precision++) {
+  for (let precision = 1; precision < 9; precision++) {
     const short = Number(value.toPrecision(precision))
     if (Math.fround(short) === value) return doubleText(short)
   }
