@@ -105,18 +105,18 @@ interface RouteParts {
 
 async function addRoutes(app: FastifyInstance, options: ApiOptions, parts: RouteParts): Promise<LiveConnections> {
   const { limits, readBody } = parts
-  addJsonBody(app, readBody)
-  const live = addLiveRoute(app, { ...options, maxConnections: limits.maxLiveConnections })
-  addQueryRoutes(app, { ...options, stallMs: limits.stallMs })
-  addDeviceRoutes(app, options)
-  addTokenRoutes(app, { tokens: options.tokens, onRevoked: () => live.checkTokens() })
-  addNodeRoutes(app, options)
-  addDocsRoutes(app, () => buildDocument(app))
   const bodies = { ...options, readBody, maxBodyBytes: limits.maxBodyBytes }
+  addJsonBody(app, readBody)
   await app.register(async (scope) => {
     leaveBodiesAlone(scope)
     addReadingsRoute(scope, bodies)
   })
+  addDeviceRoutes(app, options)
+  addQueryRoutes(app, { ...options, stallMs: limits.stallMs })
+  const live = addLiveRoute(app, { ...options, maxConnections: limits.maxLiveConnections })
+  addTokenRoutes(app, { tokens: options.tokens, onRevoked: () => live.checkTokens() })
+  addNodeRoutes(app, options)
+  addDocsRoutes(app, () => buildDocument(app))
   await app.register(async (scope) => {
     leaveBodiesAlone(scope)
     addInfluxRoutes(scope, bodies)

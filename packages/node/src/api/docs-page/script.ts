@@ -12,6 +12,14 @@ function make(name, attributes, ...children) {
   return element
 }
 
+const backtick = String.fromCharCode(96)
+
+// Paragraphs, with code where the document marks it.
+function prose(text) {
+  return (text ?? "").split("\n\n").map((paragraph) =>
+    make("p", {}, ...paragraph.split(backtick).map((part, index) => (index % 2 === 1 ? make("code", {}, part) : part))))
+}
+
 const pretty = (value) => (typeof value === "string" ? value : JSON.stringify(value, null, 2))
 
 function resolve(schema, api) {
@@ -30,7 +38,7 @@ function fieldTable(schema, api) {
   const rows = Object.entries(shown.properties).map(([name, field]) => {
     const known = resolve(field, api)
     const mark = shown.required?.includes(name) ? "" : " (optional)"
-    return make("tr", {}, make("th", {}, name), make("td", { class: "faint" }, typeOf(known) + mark), make("td", {}, known?.description ?? ""))
+    return make("tr", {}, make("th", {}, name), make("td", { class: "faint" }, typeOf(known) + mark), make("td", {}, ...prose(known?.description)))
   })
   return make("table", {}, ...rows)
 }
@@ -46,14 +54,14 @@ function media(content, api) {
 function answers(operation, api) {
   return Object.entries(operation.responses).map(([status, { description, content }]) => {
     const inside = media(status < 400 ? content : {}, api)
-    return make("tr", {}, make("th", {}, status), make("td", {}, description, ...inside))
+    return make("tr", {}, make("th", {}, status), make("td", {}, ...prose(description), ...inside))
   })
 }
 
 function parameterRow(parameter, inputs) {
   const input = make("input", { "aria-label": parameter.name, placeholder: String(parameter.schema?.default ?? "") })
   inputs.push({ parameter, input })
-  return make("tr", {}, make("th", {}, parameter.name), make("td", {}, input), make("td", {}, parameter.description ?? ""))
+  return make("tr", {}, make("th", {}, parameter.name), make("td", {}, input), make("td", {}, ...prose(parameter.description)))
 }
 
 function addressOf(path, inputs) {
@@ -128,7 +136,7 @@ function operationCard(method, path, operation, api) {
   return make("details", { id: operation.operationId },
     make("summary", {}, make("span", { class: "method" }, method.toUpperCase()), make("span", { class: "path" }, path), make("span", { class: "faint" }, operation.summary)),
     make("div", { class: "inside" },
-      make("p", {}, operation.description ?? ""),
+      ...(operation.description === undefined ? [] : prose(operation.description)),
       make("p", { class: "faint" }, accessText(operation["x-access"])),
       ...form(method, path, operation),
       fields === undefined ? undefined : make("h3", {}, "Fields of the body"), fields,

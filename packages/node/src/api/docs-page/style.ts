@@ -35,7 +35,8 @@ button {
 details { background: var(--paper); border: 1px solid var(--line); border-radius: 6px; margin: .5rem 0; }
 summary { cursor: pointer; padding: .6rem .8rem; display: flex; flex-wrap: wrap; gap: .25rem .75rem; align-items: baseline; }
 summary .faint { flex: 1 1 16rem; }
-.inside { padding: 0 .8rem .9rem; border-top: 1px solid var(--line); }
+.inside { padding: .6rem .8rem .9rem; border-top: 1px solid var(--line); }
+td p { margin: 0 0 .25rem; }
 .method { font-weight: 600; color: var(--accent); min-width: 3.6rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem .35rem 0; border-bottom: 1px solid var(--line); }
