@@ -162,6 +162,13 @@ test("without a data folder it says how to give one", async () => {
   )
 })
 
+test("a file that is no YAML is not said to lack what it may contain", async () => {
+  const { flags: _, ...without } = sources({ yaml: "store:\n  path: [" })
+  expect(await mistakesOf(without)).toEqual([
+    expect.objectContaining({ path: "", origin: "../etc/brume/brume.yaml:2:10" }),
+  ])
+})
+
 test.each([
   ["api:\n  listen: [1", "brume.yaml:2:13", "is not YAML"],
   ["api:\n\tlisten: x", "brume.yaml:2:1", "is not YAML"],

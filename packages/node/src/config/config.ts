@@ -66,6 +66,8 @@ export async function resolveConfig(
     ...givenByEnvironment(environment, workingFolder),
     ...(await givenByFile(request.file ?? environment.BRUME_CONFIG, surroundings, mistakes)),
   ]
+  // What a file that is no YAML would have said is unknown.
+  const isFileBroken = mistakes.some(({ path }) => path === "")
   const keys = allKeys()
   const values = new Map<string, unknown>()
   const origins = new Map<string, string>()
@@ -88,7 +90,7 @@ export async function resolveConfig(
       const read = key.read(written, workingFolder)
       if ("problem" in read) throw new TypeError(`The default of ${path} ${read.problem}`)
       values.set(path, read.value)
-    } else if (key.required) {
+    } else if (key.required && !isFileBroken) {
       mistakes.push({ path, origin: "nowhere", problem: `is missing: ${howToGive(path)}` })
     }
   }

@@ -10,12 +10,10 @@
  */
 import type { Counter, Histogram, Metrics } from "@brume/core"
 
-/** Content type of {@link Registry.expose}. */
-export const metricsContentType = "text/plain; version=0.0.4; charset=utf-8"
-
 export interface Registry extends Metrics {
   /** A counter that somebody else counts; `read` is called when somebody scrapes. */
   total(name: string, help: string, read: () => number): void
+  /** All metrics as `text/plain; version=0.0.4`. */
   expose(): Promise<string>
 }
 
