@@ -16,16 +16,17 @@ export interface MergeLimits {
   readonly maxSpanUs: number
 }
 
-/** Fewer files are not worth the writing. */
+/** Fewer files are not worth the writing, unless they make up most of a full one. */
 const fewest = 4
+const nearlyFull = 0.75
 /** More would be open at once for too long. */
 const most = 16
 
 /** Neighbours to merge, or undefined when there is nothing to do. @param segments by epoch and sequence. */
 export function planMerge(segments: readonly SegmentEntry[], limits: MergeLimits): SegmentEntry[] | undefined {
   let best: SegmentEntry[] | undefined
-  for (let first = 0; first + fewest <= segments.length; first++) {
-    for (let length = fewest; length <= most && first + length <= segments.length; length++) {
+  for (let first = 0; first < segments.length; first++) {
+    for (let length = 2; length <= most && first + length <= segments.length; length++) {
       const group = segments.slice(first, first + length)
       if (!fits(group, limits)) continue
       if (best === undefined || costOf(group) < costOf(best)) best = group
@@ -41,6 +42,7 @@ function fits(group: readonly SegmentEntry[], limits: MergeLimits): boolean {
   const from = Math.min(...group.map((entry) => entry.minReceived))
   const to = Math.max(...group.map((entry) => entry.maxReceived))
   return (
+    (group.length >= fewest || rows >= limits.mergeRows * nearlyFull) &&
     group.every((entry) => entry.epoch === first!.epoch) &&
     rows <= limits.mergeRows &&
     bytes <= limits.maxBytes &&

@@ -66,10 +66,12 @@ test("segments of different epochs, too large or too far apart in time are not m
   const four = [0, 100, 200, 300].map((from) => entryOf(from, 100))
   expect(planMerge(four, limits)).toEqual(four)
   expect(planMerge(four.slice(1), limits), "three").toBeUndefined()
+  expect(planMerge(four.slice(2), { ...limits, mergeRows: 250 }), "two that fill a file").toEqual(four.slice(2))
   expect(
     planMerge([...four.slice(0, 2), ...four.slice(2).map((one) => ({ ...one, epoch: "f" }))], limits),
   ).toBeUndefined()
-  expect(planMerge(four, { ...limits, mergeRows: 399 })).toBeUndefined()
+  expect(planMerge(four, { ...limits, mergeRows: 399 }), "three that nearly fill a file").toEqual(four.slice(0, 3))
+  expect(planMerge(four, { ...limits, mergeRows: 199 })).toBeUndefined()
   expect(planMerge(four, { ...limits, maxBytes: 1_199 })).toBeUndefined()
   expect(planMerge(four, { ...limits, maxSpanUs: 399 })).toBeUndefined()
   expect(planMerge([entryOf(0, 10_000), ...four.slice(1)], { ...limits, mergeRows: 1e9 }), "one large").toBeUndefined()

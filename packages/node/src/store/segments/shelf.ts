@@ -10,6 +10,7 @@ import type { DamagedRange, Disk, Logger } from "@brume/core"
 import type { Catalog } from "../tables/catalog.ts"
 import { dropGeneration } from "../tables/columns.ts"
 import type { Session } from "../tables/engine.ts"
+import { archiveOf } from "./archive.ts"
 import type { LatestEntry, Manifest, ManifestChange, SegmentEntry } from "./manifest.ts"
 import { pathOf } from "./names.ts"
 import { type Pin, Pins } from "./pins.ts"
@@ -104,9 +105,11 @@ export class Shelf {
     if (this.#isShown && this.#unused.length === 0 && this.#sealed.size === 0) return
     const { segments, latest } = this.manifest
     const sealed = new Set(this.#sealed)
+    const archive = archiveOf(segments)
     await this.catalog.change({
       edit: ({ generations }) => ({
-        segments: segments.map(({ name }) => pathOf(name)),
+        segments: segments.filter(({ name }) => !archive?.names.includes(name)).map(({ name }) => pathOf(name)),
+        archive: archive === undefined ? undefined : { segments: archive.names.map(pathOf), maxTime: archive.maxTime },
         latest: latest === undefined ? undefined : pathOf(latest.name),
         generations: generations.filter((number) => !sealed.has(number)),
       }),

@@ -30,26 +30,36 @@ test("what the budget does not reach at the start is verified in the background,
   }
   await spoil(names[0]!)
   const clock = new VirtualClock()
+  const hashed: string[] = []
+  const disk = new Proxy(folder.disk, {
+    get: (target, name) =>
+      name === "hash"
+        ? (path: string) => {
+            hashed.push(path.slice("segments/".length))
+            return target.hash(path)
+          }
+        : Reflect.get(target, name).bind(target),
+  })
   const segments = { mergeRows: 1, retention: {}, verifyBytes: 1 }
-  await using store = await openOn(folder.disk, { clock, log, segments })
+  await using store = await openOn(disk, { clock, log, segments })
   await store.pin()
   expect(store.stats().damaged, "the budget is too small for any").toEqual([])
-  const verified = async (): Promise<void> => {
-    for (let i = 0; i < names.length + 1; i++) {
-      await clock.run(250)
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-  }
-  await verified()
+  const until = (isDone: () => boolean, stepMs: number) =>
+    expect
+      .poll(
+        async () => {
+          await clock.run(stepMs)
+          return isDone()
+        },
+        { timeout: 20_000 },
+      )
+      .toBe(true)
+  await until(() => names.every((name) => hashed.includes(name)), 250)
+  await until(() => store.stats().damaged.length === 1, 250)
   expect(store.stats().damaged).toMatchObject([{ file: `segments/${names[0]}`, fromSeq: 0 }])
   expect(await readingsOf(store)).toHaveLength(rows.slice(1).reduce((sum, count) => sum + count, 0))
   await spoil(names[1]!)
-  await verified()
-  expect(store.stats().damaged, "it had its turn").toHaveLength(1)
   // One file an hour, since the budget is smaller than any.
-  for (let hour = 0; hour < names.length && store.stats().damaged.length < 2; hour++) {
-    await clock.run(3_600_000)
-    await verified()
-  }
+  await until(() => store.stats().damaged.length === 2, 3_600_000)
   expect(store.stats().damaged).toMatchObject([{ file: `segments/${names[0]}` }, { file: `segments/${names[1]}` }])
 })

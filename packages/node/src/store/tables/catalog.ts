@@ -9,10 +9,18 @@ import { quoted, type Session } from "./engine.ts"
 export interface Sources {
   /** Segment files, below the data folder. */
   readonly segments: readonly string[]
+  /** More of them, scanned apart. */
+  readonly archive: Archive | undefined
   /** The file with the newest sealed row of each series. */
   readonly latest: string | undefined
   /** Numbers of the generations. */
   readonly generations: readonly number[]
+}
+
+export interface Archive {
+  readonly segments: readonly string[]
+  /** No reading in them is later, µs since 1970 UTC. */
+  readonly maxTime: number
 }
 
 export interface SourcesChange {
@@ -25,7 +33,7 @@ export interface SourcesChange {
 export class Catalog {
   readonly #disk: Disk
   readonly #session: Session
-  #sources: Sources = { segments: [], latest: undefined, generations: [] }
+  #sources: Sources = { segments: [], archive: undefined, latest: undefined, generations: [] }
   #last: Promise<unknown> = Promise.resolve()
 
   /** @param session for this alone: its statements are short and must not wait for long ones. */
@@ -49,9 +57,13 @@ export class Catalog {
     return result
   }
 
-  #views({ segments, latest, generations }: Sources): string[] {
-    const sealed = segments.length === 0 ? [] : [`SELECT ${columnList} FROM ${this.files(segments)}`]
-    const readings = [...sealed, ...generations.map(generationRows)]
+  #views({ segments, archive, latest, generations }: Sources): string[] {
+    const readings = generations.map(generationRows)
+    if (segments.length > 0) readings.unshift(`SELECT ${columnList} FROM ${this.files(segments)}`)
+    if (archive !== undefined) {
+      readings.unshift(`SELECT ${columnList} FROM ${this.files(archive.segments)}
+        WHERE time <= make_timestamp(${archive.maxTime})`)
+    }
     const newest = [
       ...(latest === undefined ? [] : [`SELECT ${columnList} FROM ${this.files([latest])}`]),
       ...generations.map(generationLatest),
