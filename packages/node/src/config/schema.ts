@@ -103,8 +103,9 @@ const store = section("The durable store: log, tables and segments.", {
       max: 100_000_000,
     }),
     verifyBytes: size({
-      meaning: "Bytes of segments whose hashes are checked per hour, so that silent damage is found. 0 checks none.",
-      default: "1GiB",
+      meaning:
+        "Bytes of segments whose hashes are checked before the first query after a start, and then every hour, so that silent damage is found. 0 checks none.",
+      default: "256MiB",
       min: 0,
       max: 2 ** 50,
     }),
@@ -240,7 +241,7 @@ const api = section("HTTP and WebSocket.", {
   live: section("Live readings over WebSocket.", {
     maxQueuedReadings: whole({
       meaning:
-        "Readings that wait for a slow subscriber; beyond them the oldest are left out, and it is told how many.",
+        "Readings that wait for a slow subscriber; beyond them only the newest of each series stays, and it is told how many were left out.",
       default: "10000",
       min: 1,
       max: 1_000_000,
