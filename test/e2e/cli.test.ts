@@ -104,7 +104,7 @@ test("a stream with bad lines: the good ones are stored, the bad ones named", ()
     lines[7_000] = '{"device":"d","property":"id","value":null}'
     const end = await run(["write"], lines.join("\n"))
     expect(end.code).toBe(7)
-    expect(end.stdout).toBe("11,998 stored\n")
+    expect(end.stdout).toBe("11,998 readings stored\n")
     expect(end.stderr).toContain("refused line 6:")
     expect(end.stderr).toContain("refused line 7001:")
     const count = "SELECT count(DISTINCT value) AS n FROM readings"
@@ -122,9 +122,9 @@ test("CSV, Arrow and line protocol", () =>
     )
     expect(
       (await run(["write", "--format", "csv", "--device", "station", "--file", join(folder, "weather.csv")])).stdout,
-    ).toBe("3 stored\n")
+    ).toBe("3 readings stored\n")
     expect((await run(["write", "--format", "line", "--precision", "s"], "room,host=h t=1 1735689600\n")).stdout).toBe(
-      "1 lines stored\n",
+      "1 line stored\n",
     )
     const select = "SELECT device, property, value FROM readings WHERE value IS NOT NULL ORDER BY device, time"
     await until("SQL sees them", async () => (await node.sql("SELECT * FROM readings")).length === 4)

@@ -1,4 +1,9 @@
 /** A terminal that keeps what a command writes: for running commands of the CLI without a process of their own. */
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { onTestFinished } from "vitest"
+import { run } from "../../packages/cli/src/main.ts"
 import { plainPaint } from "../../packages/cli/src/paint.ts"
 import { Ended, type Output, type Terminal } from "../../packages/cli/src/terminal.ts"
 
@@ -56,4 +61,18 @@ export function recordedTerminal(options: TerminalOptions = {}): RecordedTermina
 
 async function* pieceOf(text: string): AsyncGenerator<Uint8Array, void, undefined> {
   if (text !== "") yield Buffer.from(text)
+}
+
+/** Runs `brume …` in this process. */
+export async function brume(argv: readonly string[], options: TerminalOptions = {}) {
+  const terminal = recordedTerminal(options)
+  const code = await run(argv, terminal)
+  return { code, stdout: terminal.stdout(), stderr: terminal.stderr(), bytes: terminal.stdoutBytes() }
+}
+
+/** An empty folder until the test ends. */
+export async function folder(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), "brume-cli-"))
+  onTestFinished(() => rm(path, { recursive: true, force: true }))
+  return path
 }

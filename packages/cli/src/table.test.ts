@@ -37,6 +37,26 @@ test("a terminal's width is kept by cutting the widest column", async () => {
   expect((await drawn([["a", 1, "long ".repeat(40)]]))[1]).not.toContain("…")
 })
 
+test("rows that no table of the terminal's width holds become lists", async () => {
+  const lines = await drawn(
+    [
+      ["温度 of the room", 1234567890, null],
+      ["b", 1, "x".repeat(60)],
+    ],
+    30,
+  )
+  expect(lines).toEqual([
+    "── 1 ────────────",
+    "NAME   温度 of the room",
+    "VALUE  1234567890",
+    "NOTE   null",
+    "── 2 ────────────",
+    "NAME   b",
+    "VALUE  1",
+    `NOTE   ${"x".repeat(60)}`,
+  ])
+})
+
 test("nothing in a cell can move the cursor", async () => {
   const lines = await drawn([["\u001b[31mred\u0007", 1, "two\nlines\t"]])
   expect(lines).toHaveLength(2)

@@ -1,4 +1,7 @@
-/** Rows as a table for people: numbers to the right, columns as wide as needed, lines no longer than the terminal. */
+/**
+ * Rows for people: a table with numbers to the right and columns as wide as needed. Where that is wider than the
+ * terminal, long columns are cut; where that would cut too much, each row becomes a list of its columns.
+ */
 import type { Output } from "./terminal.ts"
 import { cutText, textWidth, visible } from "./text-width.ts"
 
@@ -11,15 +14,17 @@ export interface Column {
 
 export type Cell = string | number | boolean | null | undefined | object
 
-/** Narrowest that a column is squeezed to, cells. */
-const minWidth = 8
+/** Narrowest that a column is cut to, cells: less says nothing any more. */
+const minWidth = 20
 const gap = "  "
 
 /** A table whose rows come in portions: the first one decides the widths. */
 export class Table {
   readonly #columns: readonly Column[]
   readonly #out: Output
-  #widths: number[] | undefined
+  /** undefined until the first rows; "lists" where no table fits. */
+  #layout: readonly number[] | "lists" | undefined
+  #count = 0
 
   constructor(columns: readonly Column[], out: Output) {
     this.#columns = columns
@@ -28,27 +33,41 @@ export class Table {
 
   async write(rows: readonly (readonly Cell[])[]): Promise<void> {
     const texts = rows.map((row) => this.#columns.map((_, index) => cellText(row[index])))
-    if (this.#widths === undefined) {
-      this.#widths = this.#measure(texts)
-      const titles = this.#columns.map(({ title }) => visible(title))
-      await this.#out.write(`${this.#out.paint.bold(this.#line(titles, this.#widths))}\n`)
+    const shown = rows.map((row, index) =>
+      row.map((cell, place) => (isMissing(cell) ? this.#out.paint.dim(texts[index]?.[place] ?? "") : undefined)),
+    )
+    if (this.#layout === undefined) {
+      this.#layout = this.#measure(texts)
+      if (this.#layout !== "lists") {
+        const titles = this.#columns.map(({ title }) => visible(title))
+        await this.#out.write(`${this.#out.paint.bold(this.#line(titles, this.#layout))}\n`)
+      }
     }
-    const widths = this.#widths
-    let lines = ""
-    for (const [index, row] of texts.entries()) {
-      const dimmed = row.map((text, place) => (isMissing(rows[index]?.[place]) ? this.#out.paint.dim(text) : undefined))
-      lines += `${this.#line(row, widths, dimmed)}\n`
-    }
-    await this.#out.write(lines)
+    const layout = this.#layout
+    const lines = texts.map((row, index) =>
+      layout === "lists" ? this.#list(row, shown[index]) : `${this.#line(row, layout, shown[index])}\n`,
+    )
+    await this.#out.write(lines.join(""))
   }
 
-  #measure(texts: readonly (readonly string[])[]): number[] {
+  #measure(texts: readonly (readonly string[])[]): readonly number[] | "lists" {
     const widths = this.#columns.map(({ title }, index) => {
       let width = textWidth(visible(title))
       for (const row of texts) width = Math.max(width, textWidth(row[index] ?? ""))
       return width
     })
-    return this.#out.columns === undefined ? widths : squeeze(widths, this.#out.columns, this.#columns)
+    return this.#out.columns === undefined ? widths : (squeeze(widths, this.#out.columns, this.#columns) ?? "lists")
+  }
+
+  /** One row, a line per column. */
+  #list(row: readonly string[], painted: readonly (string | undefined)[] = []): string {
+    const width = Math.max(...this.#columns.map(({ title }) => textWidth(title)))
+    const head = `── ${++this.#count} ${"─".repeat(12)}`
+    const lines = row.map((text, index) => {
+      const title = visible(this.#columns[index]?.title ?? "")
+      return `${this.#out.paint.bold(title)}${" ".repeat(width - textWidth(title))}${gap}${painted[index] ?? text}`
+    })
+    return `${this.#out.paint.dim(head)}\n${lines.join("\n")}\n`
   }
 
   /** @param painted what stands for a cell where it has a colour of its own */
@@ -65,8 +84,10 @@ export class Table {
   }
 }
 
-/** Makes the flexible columns, then the widest, narrower until the line fits or nothing can give way any more. */
-function squeeze(wanted: readonly number[], columns: number, described: readonly Column[]): number[] {
+/**
+ * Makes the flexible columns, then the widest, narrower until the line fits; undefined when nothing can give way any more.
+ */
+function squeeze(wanted: readonly number[], columns: number, described: readonly Column[]): number[] | undefined {
   const widths = [...wanted]
   const excess = (): number =>
     widths.reduce((sum, width) => sum + width, 0) + gap.length * (widths.length - 1) - columns
@@ -81,7 +102,7 @@ function squeeze(wanted: readonly number[], columns: number, described: readonly
       widths[widest] = Math.max(minWidth, width - Math.min(excess(), Math.max(1, Math.floor(width / 8))))
     }
   }
-  return widths
+  return excess() > 0 ? undefined : widths
 }
 
 const isMissing = (cell: Cell): boolean => cell === null || cell === undefined

@@ -49,3 +49,8 @@ export function sizeText(bytes: number): string {
 export function countText(count: number): string {
   return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, ",")
 }
+
+/** `1 row`, `2,000 rows`. */
+export function plural(count: number, noun: string): string {
+  return `${countText(count)} ${noun}${count === 1 ? "" : "s"}`
+}

@@ -66,7 +66,7 @@ export function foreignAnswer(url: string, why: string, cause?: unknown): FogErr
 
 /** A connection that could not be made, or broke. */
 export function unreachable(url: string, cause: unknown): FogError {
-  const { why, hint } = connectionFailure(systemCode(cause))
+  const { why, hint } = connectionFailure(systemCode(cause), cause)
   return new FogError("node_unreachable", { message: `Cannot reach ${url}: ${why}`, hint, cause })
 }
 
@@ -91,7 +91,7 @@ export function systemCode(error: unknown): string | undefined {
   return undefined
 }
 
-function connectionFailure(code: string | undefined): { why: string; hint: string } {
+function connectionFailure(code: string | undefined, cause: unknown): { why: string; hint: string } {
   switch (code) {
     case "ECONNREFUSED":
       return { why: "nothing listens there", hint: "Start a node with `brume up`, or give the URL of one that runs." }
@@ -115,10 +115,7 @@ function connectionFailure(code: string | undefined): { why: string; hint: strin
     case "ERR_SSL_WRONG_VERSION_NUMBER":
       return { why: "it does not speak TLS", hint: "Use http:// in the URL if the node is reached without TLS." }
     case undefined:
-      return {
-        why: "the connection failed",
-        hint: "Is the node running? In a browser, its api.allowedOrigins must name this page's origin.",
-      }
+      return { why: `the connection failed (${innermost(cause)})`, hint: failureHint }
     default:
       return /CERT|SIGNATURE|ISSUER|TLS/.test(code)
         ? {
@@ -127,6 +124,18 @@ function connectionFailure(code: string | undefined): { why: string; hint: strin
           }
         : { why: `the connection failed (${code})`, hint: "Check the URL, and that the node is running." }
   }
+}
+
+const failureHint =
+  globalThis.process?.versions?.node === undefined
+    ? "Is the node running? Its api.allowedOrigins must name this page's origin."
+    : "Check the URL, and that the node is running."
+
+/** fetch says only that it failed; what it wraps says why. */
+function innermost(error: unknown): string {
+  let at = error
+  for (let depth = 0; at instanceof Error && at.cause instanceof Error && depth < 8; depth++) at = at.cause
+  return at instanceof Error ? at.message : String(at)
 }
 
 function fallbackCode(status: number): ErrorCode {

@@ -3,7 +3,7 @@ import type { Device, NodeStatus } from "@brume/sdk"
 import { type ConnectionFlags, connect } from "../connection.ts"
 import { Table } from "../table.ts"
 import type { Terminal } from "../terminal.ts"
-import { ageText, countText, sizeText } from "../times.ts"
+import { ageText, countText, plural, sizeText } from "../times.ts"
 import { valueText } from "./get.ts"
 
 export interface DescribeFlags extends ConnectionFlags {
@@ -61,7 +61,7 @@ function nodeFacts(status: NodeStatus, url: string): [string, string][] {
   const { store, token } = status
   const facts: [string, string][] = [
     ["Node", status.node],
-    ["Address", url],
+    ["Address", url.replace(/\/$/, "")],
     ["Version", status.version],
     ["Running for", ageText(Date.parse(status.time) - Date.parse(status.started))],
     ["Clock", status.time],
@@ -90,10 +90,6 @@ function nodeFacts(status: NodeStatus, url: string): [string, string][] {
 async function writeFacts(facts: readonly (readonly [string, string])[], { out }: Terminal): Promise<void> {
   const width = Math.max(...facts.map(([name]) => name.length)) + 2
   for (const [name, value] of facts) await out.write(`${out.paint.dim(name.padEnd(width))}${value}\n`)
-}
-
-function plural(count: number, noun: string): string {
-  return `${countText(count)} ${noun}${count === 1 ? "" : "s"}`
 }
 
 const qualities: readonly (readonly [bit: number, meaning: string])[] = [

@@ -6,7 +6,7 @@ import { type ConnectionFlags, connect } from "../connection.ts"
 import { usageError } from "../failure.ts"
 import { Table } from "../table.ts"
 import type { Terminal } from "../terminal.ts"
-import { countText, parseSpan } from "../times.ts"
+import { parseSpan, plural } from "../times.ts"
 
 export interface QueryFlags extends ConnectionFlags {
   readonly file?: string
@@ -150,7 +150,7 @@ async function writeTable(
     }
   }
   if (first !== undefined) await write(first)
-  if (notes.isTerminal) await notes.write(notes.paint.dim(`${countText(count)} ${count === 1 ? "row" : "rows"}\n`))
+  if (notes.isTerminal) await notes.write(`${notes.paint.dim(plural(count, "row"))}\n`)
 }
 
 /** Integers of more digits than a number holds become texts: people shall read what is stored. */

@@ -6,7 +6,7 @@ import { encodeReading } from "@brume/sdk"
 import { type ConnectionFlags, connect } from "../connection.ts"
 import { usageError } from "../failure.ts"
 import type { Terminal } from "../terminal.ts"
-import { countText } from "../times.ts"
+import { countText, plural } from "../times.ts"
 import { parseArgument, parseTags } from "../write/argument.ts"
 import { createRowReader, recordsOf } from "../write/csv.ts"
 import {
@@ -55,7 +55,7 @@ async function writeArguments(readings: readonly string[], flags: WriteFlags, te
   const client = await connect(flags, terminal)
   const written = await client.writeReadings(inputs, { signal: terminal.signal })
   if (flags.json === true) await terminal.out.write(`${JSON.stringify({ ...written, refused: 0 })}\n`)
-  else await terminal.out.write(`${countText(written.accepted)} stored\n`)
+  else await terminal.out.write(`${plural(written.accepted, "reading")} stored\n`)
 }
 
 async function writeInput(flags: WriteFlags, terminal: Terminal): Promise<number> {
@@ -73,11 +73,11 @@ async function writeInput(flags: WriteFlags, terminal: Terminal): Promise<number
   })
   progress.end()
   if (flags.json === true) await out.write(`${JSON.stringify(counts)}\n`)
-  else await out.write(`${countText(counts.accepted)} ${flags.format === "line" ? "lines " : ""}stored\n`)
+  else await out.write(`${plural(counts.accepted, flags.format === "line" ? "line" : "reading")} stored\n`)
   if (counts.refused === 0) return 0
   const isCut = counts.refused > maxRefused
   throw new FogError("readings_invalid", {
-    message: `${counts.refused} lines were refused${isCut ? "; the rest of the input was not sent" : ""}`,
+    message: `${plural(counts.refused, "line")} refused${isCut ? "; the rest of the input was not sent" : ""}`,
     hint: isCut ? "Correct them, or allow more with --max-refused." : "All others are stored: send the corrected ones.",
     details: { ...counts },
   })

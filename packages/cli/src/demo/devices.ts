@@ -6,6 +6,7 @@
  */
 import { type BrumeClient, createClient, type FogError, type Writer } from "@brume/sdk"
 import { createFeed, type Feed } from "./feed.ts"
+import type { LastShown } from "./room.ts"
 import { createSite } from "./site.ts"
 import type { Weather } from "./weather.ts"
 
@@ -43,11 +44,11 @@ export async function openDevices(options: DevicesOptions): Promise<Devices> {
   const client = createClient({ url, token })
   const writer = client.writer({ maxBatch: 2_000, maxBufferedReadings: 10_000, ...complaints(tell) })
   const now = Date.now()
-  const siteFrom = (from: number) =>
-    createSite({ ...options, utcOffsetMs: -new Date(now).getTimezoneOffset() * 60_000, from })
-  const names = new Set(siteFrom(now).devices.map((device) => device.name))
-  const from = Math.max(now - options.historyMs, Math.min(await newestReading(client, names), now))
-  const site = siteFrom(from)
+  const siteOptions = { ...options, utcOffsetMs: -new Date(now).getTimezoneOffset() * 60_000 }
+  const names = new Set(createSite({ ...siteOptions, from: now }).devices.map((device) => device.name))
+  const { time, last } = await lastShown(client, names)
+  const from = Math.max(now - options.historyMs, Math.min(time, now))
+  const site = createSite({ ...siteOptions, from, ...(last.size === 0 ? {} : { last }) })
   const feed = createFeed({ site, liveFrom: now, speed })
   const ending = new AbortController()
 
@@ -92,12 +93,23 @@ export async function openDevices(options: DevicesOptions): Promise<Devices> {
   return { filled, close, [Symbol.asyncDispose]: close }
 }
 
-/** Newest reading of these devices on the node, ms since 1970 UTC, 0 without one: they go on from there. */
-async function newestReading(client: BrumeClient, names: ReadonlySet<string>): Promise<number> {
-  const rows = await client.query<{ device: string; newest: number | string }>(
-    "SELECT device, epoch_ms(max(time)) AS newest FROM latest GROUP BY device",
-  )
-  return Math.max(0, ...rows.filter(({ device }) => names.has(device)).map(({ newest }) => Number(newest)))
+/** What these devices reported last, and when (ms since 1970 UTC, 0 for never): they go on from there. */
+async function lastShown(
+  client: BrumeClient,
+  names: ReadonlySet<string>,
+): Promise<{ readonly time: number; readonly last: ReadonlyMap<string, LastShown> }> {
+  const rows = await client.query<LastShown & { readonly device: string; readonly time: number | string }>(`
+    SELECT device, epoch_ms(max(time)) AS time,
+      any_value(value) FILTER (property = 'temperature') AS temperature,
+      any_value(value) FILTER (property = 'humidity') AS humidity,
+      any_value(value) FILTER (property = 'power') AS power
+    FROM latest GROUP BY device`)
+  const own = rows.filter(({ device }) => names.has(device))
+  const rooms = own.filter(({ temperature, humidity, power }) => [temperature, humidity, power].every(Number.isFinite))
+  return {
+    time: Math.max(0, ...own.map(({ time }) => Number(time))),
+    last: new Map(rooms.map((room) => [room.device, room])),
+  }
 }
 
 interface Pass {
@@ -151,5 +163,7 @@ function pause(delayMs: number, signal: AbortSignal): Promise<void> {
 function span(ms: number): string {
   const hours = ms / 3_600_000
   if (hours >= 48) return `${Math.round(hours / 24)} days`
-  return hours >= 2 ? `${Math.round(hours)} hours` : `${Math.max(1, Math.round(ms / 60_000))} minutes`
+  if (hours >= 2) return `${Math.round(hours)} hours`
+  const minutes = Math.round(ms / 60_000)
+  return minutes === 1 ? "minute" : minutes === 0 ? "moments" : `${minutes} minutes`
 }

@@ -66,14 +66,23 @@ const heaterShare = 0.35
 /** Evaporator fans and control, W per W of cooling. */
 const standbyShare = 0.02
 
-export function createRoom(spec: RoomSpec): RoomState {
+/** What the sensors of a room showed last. */
+export interface LastShown {
+  readonly temperature: number
+  readonly humidity: number
+  readonly power: number
+}
+
+/** A room at its setpoint, or as its sensors showed it last; the goods inside follow the air slowly. */
+export function createRoom(spec: RoomSpec, last?: LastShown): RoomState {
+  const air = last?.temperature ?? spec.setpoint
   return {
-    air: spec.setpoint,
-    goods: spec.setpoint,
-    humidity: 75,
-    isCooling: false,
+    air,
+    goods: spec.setpoint + 0.3 * (air - spec.setpoint),
+    humidity: last?.humidity ?? 75,
+    isCooling: last !== undefined && last.power > spec.cooling * (standbyShare + heaterShare) * 0.5,
     sinceSwitch: shortestRunSeconds,
-    power: 0,
+    power: last?.power ?? 0,
   }
 }
 

@@ -49,11 +49,40 @@ describe("site", () => {
     expect(power("2026-07-06")).toBeGreaterThan(1.3 * power("2026-01-05"))
   })
 
-  it("tells the same story whenever it begins, and another one with another seed", () => {
+  it("tells the same story of doors and defrosting whenever it begins, and another one with another seed", () => {
     const from = monday + 30 * hourMs
-    const story = readings(from, from + hourMs)
-    expect(readings(from, from + hourMs, { start: from - 1 * hourMs })).toEqual(story)
-    expect(readings(from, from + hourMs, { seed: 2 })).not.toEqual(story)
+    const story = (options: { start?: number; seed?: number }) =>
+      readings(from, from + 3 * hourMs, options).filter(({ property }) => property === "door")
+    expect(story({}).filter(({ value }) => value === "open").length).toBeGreaterThan(10)
+    expect(story({ start: from - 77 * hourMs })).toEqual(story({}))
+    expect(story({ seed: 2 })).not.toEqual(story({}))
+  })
+
+  it("repeats every value when it begins at the same moment", () => {
+    expect(readings(monday, monday + hourMs)).toEqual(readings(monday, monday + hourMs))
+  })
+
+  it("goes on from what its sensors showed last, without a jump", () => {
+    const middle = monday + 13 * hourMs
+    const lastOf = (property: string) =>
+      new Map(
+        readings(monday, middle)
+          .filter((reading) => reading.property === property)
+          .map((reading) => [reading.device, reading.value as number]),
+      )
+    const [temperatures, humidities, powers] = ["temperature", "humidity", "power"].map(lastOf)
+    const last = new Map(
+      [...powers!].map(([device, power]) => [
+        device,
+        { temperature: temperatures!.get(device)!, humidity: humidities!.get(device)!, power },
+      ]),
+    )
+    const site = createSite({ seed: 1, weather, devices: 8, utcOffsetMs: 0, from: middle, last })
+    const feed = createFeed({ site, liveFrom: middle, speed: 1 })
+    for (const { device, property, value } of feed.between(middle, middle + 10_000)) {
+      if (property !== "temperature" || !last.has(device)) continue
+      expect(Math.abs((value as number) - last.get(device)!.temperature)).toBeLessThan(0.3)
+    }
   })
 
   it("has as many devices as asked for, none twice", () => {

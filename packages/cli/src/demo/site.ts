@@ -1,11 +1,13 @@
 /**
  * The demo's cold-storage site: its rooms, moved on together in steps of five seconds, and what their devices report.
  *
- * S1: what a site reports is a function of (seed, weather, local time, number of devices): a site that begins earlier,
- *     or begins again, tells the same story, because it always begins at a midnight and has a whole day to settle.
+ * S1: doors, defrosting and weather are a function of (seed, weather, local time): they tell the same story whenever the
+ *     simulation begins.
+ * S2: a site that begins anew has at least a day to settle before it is asked; one that goes on begins with what its
+ *     sensors showed last, so that no temperature jumps.
  */
 import { type Chance, createChance, normal } from "./chance.ts"
-import { createRoom, type RoomSpec, type RoomState, stepRoom } from "./room.ts"
+import { createRoom, type LastShown, type RoomSpec, type RoomState, stepRoom } from "./room.ts"
 import { planRooms, weatherStation } from "./rooms.ts"
 import { createSchedule, type Schedule } from "./schedule.ts"
 import type { Weather } from "./weather.ts"
@@ -19,6 +21,8 @@ export interface SiteOptions {
   readonly utcOffsetMs: number
   /** The first moment that will be asked for, ms since 1970 UTC. */
   readonly from: number
+  /** What the sensors of each room showed at that moment; without it the site begins anew. */
+  readonly last?: ReadonlyMap<string, LastShown>
 }
 
 /** One property of one device, as its sensor gives it. */
@@ -67,10 +71,11 @@ export function createSite(options: SiteOptions): Site {
   const schedule = createSchedule(chance)
   const hasStation = options.devices > stationIndex
   const specs = planRooms(options.devices - (hasStation ? 1 : 0), chance)
-  const rooms = specs.map((spec) => createRoom(spec))
-  // S1
-  const midnight = Math.floor((options.from + utcOffsetMs) / dayMs) * dayMs - utcOffsetMs
-  const instant: Instant = { at: midnight - dayMs, local: midnight - dayMs + utcOffsetMs, hall: 17 }
+  const rooms = specs.map((spec) => createRoom(spec, options.last?.get(spec.name)))
+  // S2
+  const begin = options.last === undefined ? midnightBefore(options.from - dayMs, utcOffsetMs) : options.from
+  const at = Math.floor(begin / stepMs) * stepMs
+  const instant: Instant = { at, local: at + utcOffsetMs, hall: 17 }
 
   function advance(at: number): void {
     while (instant.at + stepMs <= at) {
@@ -107,6 +112,10 @@ export function createSite(options: SiteOptions): Site {
     })
   }
   return { devices, advance }
+}
+
+function midnightBefore(at: number, utcOffsetMs: number): number {
+  return Math.floor((at + utcOffsetMs) / dayMs) * dayMs - utcOffsetMs
 }
 
 function roomNumbers(spec: RoomSpec, room: RoomState, { at }: Instant, chance: Chance): Sample[] {

@@ -12,20 +12,21 @@ const maxSkewMs = 5_000
 export async function checkNode(client: BrumeClient, ownVersion: string): Promise<Check[]> {
   let status: NodeStatus
   const asked = Date.now()
+  const address = client.url.replace(/\/$/, "")
   try {
     status = await client.status()
   } catch (error) {
     if (!isFogError(error)) throw error
     const name = error.code === "unauthenticated" || error.code === "forbidden" ? "Token" : "Node"
     return [
-      ...(name === "Token" ? [ok("Node", `${client.url} answers`)] : []),
+      ...(name === "Token" ? [ok("Node", `${address} answers`)] : []),
       fail(name, error.message, error.hint ?? "Look into the node's log."),
       skip("Ingest", "not known"),
     ]
   }
   const runs = ageText(Date.parse(status.time) - Date.parse(status.started))
   return [
-    ok("Node", `${status.node} at ${client.url}, running for ${runs}`),
+    ok("Node", `${status.node} at ${address}, running for ${runs}`),
     ok("Token", `${status.token.name} (${status.token.scopes.join(", ")})`),
     checkVersions(status.version, ownVersion),
     checkSkew(Date.parse(status.time) - (asked + Date.now()) / 2),
