@@ -15,7 +15,7 @@ import {
 
 const firstCapacity = 64 * 1024
 /** A buffer that grew beyond this is not kept for the next group. */
-const keptCapacity = 8 * 2 ** 20
+const keptCapacity = 2 * 2 ** 20
 
 export interface FrameLabel {
   readonly kind: number

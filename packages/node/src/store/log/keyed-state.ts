@@ -52,12 +52,6 @@ export class KeyedState {
     return all
   }
 
-  get size(): number {
-    let size = 0
-    for (const keys of this.#byKind.values()) size += keys.size
-    return size
-  }
-
   #keys(kind: KeyedKind): Map<string, KeyedEntry> {
     const keys = this.#byKind.get(kind)
     if (keys === undefined) throw new TypeError(`Not a kind of keyed records: ${kind}`)

@@ -160,6 +160,24 @@ test("a visitor's failure ends the replay", async () => {
   await expect(log.replay(0, () => Promise.reject(new Error("enough")))).rejects.toThrow("enough")
 })
 
+test("records larger than what is read at once come back", async () => {
+  const { options } = rig()
+  const log = await openLog({ ...options, maxPendingBytes: 2 ** 27 })
+  const long = "é".repeat(2.5 * 2 ** 20)
+  for (let i = 0; i < 2; i++) log.append(batchOf([{ value: i }, { text: long }]), [state(`k${i}`, long)])
+  await log.close()
+  const again = await openLog(options)
+  expect((await readingsOf(again)).map(({ value, text }) => value ?? text === long)).toEqual([
+    0,
+    true,
+    1,
+    true,
+    2,
+    true,
+  ])
+  expect(text(again.get("state", "k1")) === long).toBe(true)
+})
+
 test("a full file is followed by another, and both are read", async () => {
   const { options, disk } = rig()
   const log = await openLog(options)

@@ -119,7 +119,6 @@ class DurableLog implements Log {
   readonly #tail: LogTail
   readonly #space: Space
   readonly #writer: GroupWriter
-  readonly #decoder = new SeriesDecoder()
   /** Where running replays are. */
   readonly #replays = new Set<{ seq: number }>()
   /** Sequences of the kept snapshots, the newest first. */
@@ -195,6 +194,7 @@ class DurableLog implements Log {
     const { quarantine } = this.#recovered
     const files = this.#tail.files
     const position = { seq: fromSeq }
+    const decoder = new SeriesDecoder()
     this.#replays.add(position)
     try {
       for (const [i, file] of files.entries()) {
@@ -202,7 +202,7 @@ class DurableLog implements Log {
         if (next !== undefined && next.name.seq <= fromSeq) continue
         position.seq = Math.max(fromSeq, file.name.seq)
         const { epoch } = this
-        await replayFile({ ...this.#options, epoch, quarantine, decoder: this.#decoder, fromSeq, visit }, file)
+        await replayFile({ ...this.#options, epoch, quarantine, decoder, fromSeq, visit }, file)
       }
     } finally {
       this.#replays.delete(position)
