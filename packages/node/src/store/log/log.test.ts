@@ -167,14 +167,7 @@ test("records larger than what is read at once come back", async () => {
   for (let i = 0; i < 2; i++) log.append(batchOf([{ value: i }, { text: long }]), [state(`k${i}`, long)])
   await log.close()
   const again = await openLog(options)
-  expect((await readingsOf(again)).map(({ value, text }) => value ?? text === long)).toEqual([
-    0,
-    true,
-    1,
-    true,
-    2,
-    true,
-  ])
+  expect((await readingsOf(again)).map(({ value, text }) => value ?? text === long)).toEqual([0, true, 1, true])
   expect(text(again.get("state", "k1")) === long).toBe(true)
 })
 
