@@ -4,8 +4,11 @@ import { once } from "node:events"
 import { readFile, stat, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { expect, test } from "vitest"
+import { expect, test, vi } from "vitest"
 import { type CommandEnd, type NodeProcess, runBrume, startNode, temporaryFolder, until } from "../rig/node-process.ts"
+
+// Each command is a process of its own: on a small, busy machine they add up.
+vi.setConfig({ testTimeout: 120_000 })
 
 const cli = fileURLToPath(new URL("../../packages/cli/bin/brume.cjs", import.meta.url))
 

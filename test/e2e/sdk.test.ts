@@ -7,9 +7,12 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { createClient, type LiveGap, openFolderStorage } from "@brume/sdk"
-import { expect, onTestFinished, test } from "vitest"
+import { expect, onTestFinished, test, vi } from "vitest"
 import { findChromium, openBrowser } from "../rig/browser.ts"
 import { type NodeProcess, startNode, temporaryFolder, until } from "../rig/node-process.ts"
+
+// Nodes, a compiler and a browser are processes: on a small, busy machine they take their time.
+vi.setConfig({ testTimeout: 120_000 })
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 const quick = { firstDelayMs: 20, maxDelayMs: 200 }

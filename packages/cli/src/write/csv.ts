@@ -6,15 +6,9 @@ import type { ReadingInput, ReadingValue } from "@brume/sdk"
 import { usageError } from "../failure.ts"
 import { parseValue } from "./argument.ts"
 
-export interface NumberedLine {
-  /** NDJSON; undefined for a record that holds no reading. */
-  readonly line: string | undefined
-  /** Where the record begins in the input, from 1. */
-  readonly number: number
-}
-
 export interface CsvRecord {
   readonly cells: readonly string[]
+  /** Where the record begins in the input, from 1. */
   readonly number: number
 }
 
