@@ -99,7 +99,8 @@ class QueryRoom implements Query, Closeable {
       clock,
       logger,
     }
-    this.#parser = new Parser(connections, new Slots({ most: 1, mostWaiting: maxWaiting, busy }))
+    // As many as may run and wait, so that nobody is turned away here who would find a place there.
+    this.#parser = new Parser(connections, new Slots({ most: 1, mostWaiting: maxRunning + maxWaiting, busy }))
     this.#lookups = new Lookups({ source, connections, slots: new Slots({ ...lookupSlots, busy }), clock, logger })
   }
 

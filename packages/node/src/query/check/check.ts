@@ -5,7 +5,7 @@
  * ({@link walkStatement}). What was checked is what runs, so that no other reading of the text can slip through.
  */
 import { FogError } from "@brume/core"
-import { invalid } from "../faults.ts"
+import { cleaned, invalid } from "../faults.ts"
 import { positionAt } from "../position.ts"
 import { scan } from "./scan.ts"
 import { type Tree, treeOf, treesOf } from "./tree.ts"
@@ -91,7 +91,7 @@ function parseFault({ error_type: type, error_message: message, position }: Tree
     })
   }
   const offset = typeof position === "string" ? Number(position) : undefined
-  return invalid(String(message), offset === undefined ? undefined : positionAt(select, offset))
+  return invalid(cleaned(String(message)), offset === undefined ? undefined : positionAt(select, offset))
 }
 
 /** Every parameter is `$1`, `$2`, … or `?`, without gaps. */

@@ -7,10 +7,13 @@ export const maxExpressions = 10_000
 export const maxRelations = 40
 /** Most columns of any part of a statement. */
 export const maxColumns = 2_000
-/** Widest value, in values of ordinary size. */
-export const maxWidth = 10_000
+/**
+ * Widest value, in values of ordinary size. DuckDB works on 2,048 rows at a time and looks for an interrupt in between:
+ * lists of this width keep it busy for half a second, and take 50 MB.
+ */
+export const maxWidth = 2_500
 /** Taken as the width of values that many rows or rounds have made; DuckDB's memory limit bounds them. */
-export const grownWidth = 250
+export const grownWidth = 125
 
 /** What a query or a relation costs when it stands somewhere. */
 export interface Weight {
