@@ -10,7 +10,7 @@ import { RandomReadings } from "../../../../test/rig/random-readings.ts"
 
 const isLong = process.env.BRUME_LONG !== undefined
 /** Images that are opened; each takes about a fifth of a second. */
-const images = isLong ? 1_000 : 24
+const images = isLong ? 1_000 : 14
 const timeoutMs = isLong ? 3_600_000 : 120_000
 
 /** What was known when so many changes of files had been made. */

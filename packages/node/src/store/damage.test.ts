@@ -64,7 +64,7 @@ test("any flipped bit or cut in any file of a segment is found, kept apart and r
   const random = new SeededRandom(3)
   let losses = 0
   let recovered = 0
-  for (let turn = 0; turn < (isLong ? 2_000 : 24); turn++) {
+  for (let turn = 0; turn < (isLong ? 2_000 : 14); turn++) {
     const name = names[turn % names.length]!
     await using copy = await copyOf(whole)
     const path = join(copy.path, "segments", name)

@@ -84,7 +84,7 @@ export interface NodeStore extends Store {
   pin(): Promise<Pin>
   /** Everything that is durable at the call is visible to SQL when it resolves. */
   applied(): Promise<void>
-  /** Seals what is in the tables now. */
+  /** Seals everything that is durable at the call. */
   seal(): Promise<void>
 }
 

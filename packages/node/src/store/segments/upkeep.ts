@@ -115,9 +115,14 @@ export class Upkeep {
     if (this.#options.whenFull === "drop-oldest") this.#start("retain", () => this.#retain())
   }
 
-  /** Seals everything that is in the tables now. Rejects when that fails. */
-  seal(): Promise<void> {
-    return this.#run("seal", () => this.#seal(this.#options.tables.generation))
+  /** Seals everything that is durable now. Rejects when that fails. */
+  async seal(): Promise<void> {
+    const { tables } = this.#options
+    let isApplied: boolean
+    do {
+      isApplied = await tables.apply()
+      await this.#run("seal", () => this.#seal(tables.generation))
+    } while (!isApplied)
   }
 
   /** Drops what retention says now. Rejects when that fails. */

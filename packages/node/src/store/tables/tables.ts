@@ -168,6 +168,17 @@ export class Tables {
     return this.due
   }
 
+  /** Applies what was durable at the call, as far as there is room. True when that was all. */
+  async apply(): Promise<boolean> {
+    const target = this.#next
+    while (!this.#pending.isEmpty && (this.#pending.firstSeq ?? 0) < target) {
+      if (!this.#tryApply()) return false
+      // T4: the event loop turns between two slices.
+      if (!this.#pending.isEmpty) await new Promise<void>((resolve) => setImmediate(resolve))
+    }
+    return true
+  }
+
   /**
    * Makes everything visible that was durable at the call. While the tables are full it waits for a seal to make room;
    * throws `store_busy` when none does in time.
@@ -180,8 +191,7 @@ export class Tables {
       this.#wake()
     })
     try {
-      while (!this.#pending.isEmpty && !this.#closed) {
-        if (this.#tryApply()) continue
+      while (!(await this.apply()) && !this.#closed) {
         if (isLate) {
           throw new FogError("store_busy", {
             message: `${this.#pending.rows} readings wait for the tables, which have no room`,
@@ -204,9 +214,6 @@ export class Tables {
     const [oldest] = this.#closedGenerations
     if (oldest !== undefined) return oldest
     if (this.#current.number > upTo) return undefined
-    while (!this.#pending.isEmpty && this.#tryApply()) {
-      // Each turn takes a slice.
-    }
     if (this.#current.rows > 0) await this.#beginNext()
     return this.#closedGenerations[0]
   }
