@@ -54,7 +54,7 @@ function memoryFault(text: string): FogError {
   const limit = /\/([\d.]+ [KMGT]?i?B) used\)/.exec(text)?.[1]
   return new FogError("query_memory", {
     message: `The statement needs more memory than SQL may use${limit === undefined ? "" : `: ${limit} for all that runs`}`,
-    hint: "Read fewer rows and columns, aggregate before sorting or joining, or raise query.memoryBytes.",
+    hint: "Read fewer rows and columns, aggregate before sorting or joining, or raise store.tables.memoryBytes.",
   })
 }
 

@@ -12,8 +12,8 @@ export interface QueryLimits {
   readonly maxRows: number
   /** Most bytes of an answer, as encoded. */
   readonly maxBytes: number
-  /** How much the process may grow while statements run; beyond it the newest are stopped. */
-  readonly maxGrowthBytes: number
+  /** Resident memory of the process beyond which the newest statements are stopped. */
+  readonly maxResidentBytes: number
 }
 
 export const defaultLimits: QueryLimits = {
@@ -22,7 +22,7 @@ export const defaultLimits: QueryLimits = {
   timeoutMs: 30_000,
   maxRows: 100_000,
   maxBytes: 256 * 2 ** 20,
-  maxGrowthBytes: 768 * 2 ** 20,
+  maxResidentBytes: 2 ** 30,
 }
 
 /** The limit itself, or what the request asks for below it. */

@@ -187,20 +187,28 @@ describe("memory", () => {
     expect((await rig.json("SELECT count(*) AS n FROM readings")).rows).toEqual([{ n: 2_000 }])
   })
 
-  test("when the process grows too much, the newest statement goes first", async () => {
-    let residentBytes = 1_000
-    await using rig = await openQueryRig({ residentBytes: () => residentBytes, limits: { maxGrowthBytes: 500 } })
+  test("when the process holds too much, the newest statement goes first", async () => {
+    const MiB = 2 ** 20
+    let residentBytes = 100 * MiB
+    const limits = { maxResidentBytes: 300 * MiB }
+    await using rig = await openQueryRig({ residentBytes: () => residentBytes, limits })
     const older = failure(rig.text(endless))
     await running(rig, 1)
     const newer = failure(rig.text(endless))
     await running(rig, 2)
-    residentBytes = 1_501
-    expect(await newer).toMatchObject({ code: "query_memory", message: expect.stringContaining("500 is the limit") })
-    residentBytes = 1_400
+    residentBytes = 301 * MiB
+    expect(await newer).toMatchObject({ code: "query_memory", message: expect.stringContaining(`${300 * MiB} is the limit`) })
+    residentBytes = 299 * MiB
     await running(rig, 1)
     rig.query.cancel(rig.query.running()[0]!.id)
     expect(await older).toMatchObject({ code: "query_cancelled" })
     expect(rig.logger.messages("warn")).toHaveLength(1)
+  })
+
+  test("no statement is blamed for what the process held before it", async () => {
+    const residentBytes = () => 2 ** 40
+    await using rig = await openQueryRig({ residentBytes, limits: { maxResidentBytes: 1 } })
+    expect(await failure(rig.text({ sql: endless, timeoutMs: 300 }))).toMatchObject({ code: "query_timeout" })
   })
 })
 

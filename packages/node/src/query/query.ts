@@ -49,7 +49,7 @@ export interface QueryOptions {
   readonly random: Random
   readonly logger: Logger
   readonly metrics: Metrics
-  /** Resident memory of the process, bytes; without it, `maxGrowthBytes` is not watched. */
+  /** Resident memory of the process, bytes; without it, `maxResidentBytes` is not watched. */
   readonly residentBytes?: () => number
   /** @default {@link defaultLimits} */
   readonly limits?: Partial<QueryLimits>
@@ -83,7 +83,7 @@ class QueryRoom implements Query, Closeable {
   constructor(options: QueryOptions) {
     const { source, clock, logger, metrics } = options
     const limits = { ...defaultLimits, ...options.limits }
-    const { maxRunning, maxWaiting, maxGrowthBytes } = limits
+    const { maxRunning, maxWaiting, maxResidentBytes } = limits
     const connections = new Connections(source, maxRunning + lookupSlots.most)
     const busy = () => busyFault(maxWaiting)
     const slots = new Slots({ most: maxRunning, mostWaiting: maxWaiting, busy })
@@ -94,7 +94,7 @@ class QueryRoom implements Query, Closeable {
       source,
       connections,
       slots,
-      watch: new MemoryWatch({ clock, logger, residentBytes, maxGrowthBytes }),
+      watch: new MemoryWatch({ clock, logger, residentBytes, maxResidentBytes }),
       measures: createMeasures(metrics, { running: () => slots.taken, waiting: () => slots.waiting }),
       clock,
       logger,

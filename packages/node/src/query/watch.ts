@@ -6,13 +6,15 @@ export interface WatchOptions {
   readonly logger: Logger
   /** Resident memory of the process, bytes. */
   readonly residentBytes: () => number
-  readonly maxGrowthBytes: number
+  readonly maxResidentBytes: number
 }
 
 const lookEveryMs = 50
+/** Statements are not blamed for what the process held before they came: they always have this much. */
+const leastBytes = 128 * 2 ** 20
 
 /**
- * Stops statements when the process grows too much while they run. DuckDB's own limit counts its tables, sorts and
+ * Stops statements while the process holds more memory than it may. DuckDB's own limit counts its tables, sorts and
  * aggregates, but not every value on its way. The newest statement goes first: the others ran well before it came.
  */
 export class MemoryWatch {
@@ -41,18 +43,18 @@ export class MemoryWatch {
   }
 
   #look(): void {
-    const { clock, logger, maxGrowthBytes } = this.#options
+    const { clock, logger, maxResidentBytes } = this.#options
     this.#timer = clock.after(lookEveryMs, () => this.#look())
-    const grownBytes = this.#options.residentBytes() - this.#before
-    if (grownBytes <= maxGrowthBytes) return
+    const residentBytes = this.#options.residentBytes()
+    if (residentBytes <= Math.max(maxResidentBytes, this.#before + leastBytes)) return
     // One that was stopped is given the time to let go before the next is.
     const newest = [...this.#watched].at(-1)
     if (newest === undefined || newest.fault !== undefined) return
-    logger.warn("The newest statement is stopped because the node has grown too much", { grownBytes })
+    logger.warn("The newest statement is stopped because the process holds too much memory", { residentBytes })
     newest.because(
       new FogError("query_memory", {
-        message: `The statement was stopped because the node has grown by ${grownBytes} bytes meanwhile; ${maxGrowthBytes} is the limit`,
-        hint: "Read fewer rows and columns, and make shorter texts and lists.",
+        message: `The statement was stopped because the node holds ${residentBytes} bytes of memory; ${maxResidentBytes} is the limit`,
+        hint: "Read fewer rows and columns, make shorter texts and lists, or raise query.maxResidentBytes.",
       }),
     )
   }
