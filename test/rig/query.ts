@@ -2,7 +2,9 @@
 import type { Query, QueryAnswer, QueryRequest } from "@brume/core"
 import { nullMetrics, SeededRandom, SilentLogger } from "@brume/testkit"
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api"
+import { expect } from "vitest"
 import { systemClock } from "../../packages/node/src/ambient/system-clock.ts"
+import { type Checked, createCheck } from "../../packages/node/src/query/check/check.ts"
 import { openQuery, type QueryOptions } from "../../packages/node/src/query/query.ts"
 
 export interface QueryRig extends AsyncDisposable {
@@ -118,6 +120,29 @@ export async function collected(answer: QueryAnswer): Promise<Uint8Array[]> {
   const pieces: Uint8Array[] = []
   for await (const piece of answer.body) pieces.push(piece)
   return pieces
+}
+
+/** Waits until nothing of any statement is left. */
+export async function idle(rig: QueryRig): Promise<void> {
+  await expect.poll(() => [rig.query.running(), rig.pins()], { timeout: 10_000 }).toEqual([[], 0])
+}
+
+/** Waits until so many statements run. */
+export async function running(rig: QueryRig, count = 1): Promise<void> {
+  const states = () => rig.query.running().filter(({ state }) => state === "running")
+  await expect.poll(() => states().length, { timeout: 10_000 }).toBe(count)
+}
+
+/** The check of statements, with DuckDB's parser behind a connection. */
+export async function checkOf(connection: DuckDBConnection, parsed: () => void = () => {}) {
+  const prepared = await connection.prepare("SELECT json_serialize_sql($1::VARCHAR)")
+  const check = createCheck()
+  return (sql: string): Promise<Checked> =>
+    check(sql, async (text) => {
+      parsed()
+      prepared.bindVarchar(1, text)
+      return String((await prepared.runAndReadAll()).getRows()[0]![0])
+    })
 }
 
 /** The error of a promise that must fail. */
