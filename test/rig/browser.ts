@@ -1,6 +1,7 @@
 /** A real browser, where one is installed. */
 import { accessSync, constants } from "node:fs"
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core"
+import { onTestFailed } from "vitest"
 
 const places = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome", "/snap/bin/chromium"]
 
@@ -40,6 +41,10 @@ export async function openPage(
   const page = await context.newPage()
   const errors: string[] = []
   const foreign: string[] = []
+  const failed: string[] = []
+  let shown = ""
+  // A missing element alone tells nothing.
+  onTestFailed(() => console.log({ errors, failed: failed.slice(-10), shown }))
   page.on("console", (message) => {
     if (message.type() === "error") errors.push(message.text())
   })
@@ -48,5 +53,14 @@ export async function openPage(
     const url = new URL(request.url())
     if (url.origin !== origin && !["blob:", "data:"].includes(url.protocol)) foreign.push(url.href)
   })
-  return { page, errors, foreign, [Symbol.asyncDispose]: () => context.close() }
+  page.on("requestfailed", (request) => failed.push(`${request.url()}: ${request.failure()?.errorText}`))
+  return {
+    page,
+    errors,
+    foreign,
+    async [Symbol.asyncDispose]() {
+      shown = await page.innerText("body", { timeout: 1_000 }).catch(() => "nothing")
+      await context.close()
+    },
+  }
 }

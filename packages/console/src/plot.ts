@@ -88,7 +88,7 @@ type SomeOptions = Pick<uPlot.Options, "series" | "bands" | "axes" | "scales">
 function common(color: Color, shape: PlotShape): Omit<uPlot.Options, "width" | "height" | keyof SomeOptions> {
   return {
     legend: { show: false },
-    padding: [14, 14, 0, 0],
+    padding: [14, 20, 0, 0],
     cursor: {
       y: false,
       drag: { x: false, y: false, setScale: false },
@@ -117,7 +117,7 @@ function numberOptions(color: Color): SomeOptions {
     bands: [{ series: [3, 2], fill: withAlpha(color("--accent"), 0.22) }],
     axes: [
       timeAxis(color),
-      axis(color, { size: fittingSize, values: (_, splits, _i, _s, step) => numberLabels(splits, step) }),
+      axis(color, { size: fittingSize, space: 44, values: (_, splits, _i, _s, step) => numberLabels(splits, step) }),
     ],
   }
 }

@@ -28,7 +28,8 @@ export interface Feed {
 export function createFeed({ site, liveFrom, speed }: FeedOptions): Feed {
   /** In the order in which they report within a step. */
   const devices = [...site.devices].sort((a, b) => a.phaseMs - b.phaseMs)
-  const reported = new Map<string, { value: Sample["value"]; at: number }>()
+  /** The states of each device as they were reported last, in the order in which it names them. */
+  const reported = new Map<SiteDevice, { value: Sample["value"]; at: number }[]>(devices.map((device) => [device, []]))
   const simulated = (wall: number): number => (wall <= liveFrom ? wall : liveFrom + (wall - liveFrom) * speed)
   const wall = (at: number): number => (at <= liveFrom ? at : liveFrom + (at - liveFrom) / speed)
 
@@ -37,11 +38,11 @@ export function createFeed({ site, liveFrom, speed }: FeedOptions): Feed {
     const pace = at <= liveFrom ? 1 : speed
     const interval = Math.max(device.intervalMs, resolutionMs(ageMs), shortestIntervalMs * pace)
     if (Math.floor(at / interval) !== Math.floor((at - stepMs) / interval)) yield* device.numbers()
-    for (const sample of device.states()) {
-      const key = `${sample.device} ${sample.property}`
-      const last = reported.get(key)
+    const before = reported.get(device)!
+    for (const [index, sample] of device.states().entries()) {
+      const last = before[index]
       if (last !== undefined && last.value === sample.value && at - last.at < stateRepeatMs) continue
-      reported.set(key, { value: sample.value, at })
+      before[index] = { value: sample.value, at }
       yield sample
     }
   }

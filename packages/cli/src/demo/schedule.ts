@@ -29,8 +29,16 @@ export interface Schedule {
 }
 
 export function createSchedule(chance: Chance): Schedule {
+  const shifts = new Map<string, number>()
   /** The last two hours of each room. */
   const known = new Map<string, { hour: number; openings: readonly Opening[] }>()
+
+  /** Rooms do not defrost together. */
+  function shiftOf(spec: RoomSpec): number {
+    const shift = shifts.get(spec.name) ?? chance(spec.name, "defrost")
+    shifts.set(spec.name, shift)
+    return shift
+  }
 
   function openingsAround(spec: RoomSpec, local: number): readonly Opening[] {
     const hour = Math.floor(local / hourMs)
@@ -48,7 +56,7 @@ export function createSchedule(chance: Chance): Schedule {
     isDefrosting(spec, local) {
       if (spec.defrostsPerDay === 0) return false
       const period = dayMs / spec.defrostsPerDay
-      const shift = chance(spec.name, "defrost") * period
+      const shift = shiftOf(spec) * period
       return (((local - shift) % period) + period) % period < defrostMs
     },
   }
