@@ -171,7 +171,7 @@ class LayeredStore implements NodeStore {
       retention,
       verifyBytes,
       restore: (ranges) => this.#feed(ranges),
-      trim: () => this.#trim(),
+      trim: (atOnce) => this.#trim(atOnce),
     })
     this.#measure()
   }
@@ -310,12 +310,12 @@ class LayeredStore implements NodeStore {
   }
 
   /** The log forgets readings that are sealed, dropped or lost for good. */
-  async #trim(): Promise<void> {
+  async #trim(atOnce = false): Promise<void> {
     if (this.#isReplaying) return
     const { fileBytes } = this.#options.log
     const below = this.#tables.emptyBelow ?? firstGap(this.#shelf.manifest.accounted(this.epoch), 0)
     // Files go when their keyed records are in a snapshot too. Writing one is worth it only now and then.
-    if (this.#log.stats().bytes < this.#logBytesTrimmed + fileBytes) return
+    if (!atOnce && this.#log.stats().bytes < this.#logBytesTrimmed + fileBytes) return
     await this.#log.snapshot()
     await this.#log.trim(below)
     this.#logBytesTrimmed = this.#log.stats().bytes

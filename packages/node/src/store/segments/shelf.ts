@@ -214,13 +214,16 @@ export class Shelf {
   }
 }
 
-/** Whether a listed file has the bytes that were written. */
+/** Whether a listed file has the bytes that were written. Throws when that cannot be told now. */
 export async function isIntact(disk: Disk, entry: SegmentEntry | LatestEntry): Promise<boolean> {
   const path = pathOf(entry.name)
   if ((await disk.size(path)) !== entry.bytes) return false
   try {
     return (await disk.hash(path)) === entry.sha256
-  } catch {
-    return false
+  } catch (error) {
+    const { cause } = error as { cause?: { code?: unknown } }
+    // The device cannot read it. Anything else, too many open files say, passes.
+    if (cause?.code === "EIO") return false
+    throw error
   }
 }

@@ -29,8 +29,8 @@ export interface UpkeepOptions {
   readonly whenFull: "reject" | "drop-oldest"
   /** Puts readings that the log still has into the tables again. */
   readonly restore: (ranges: Ranges) => Promise<void>
-  /** Lets the log forget what is sealed. */
-  readonly trim: () => Promise<void>
+  /** Lets the log forget what is sealed: when it is worth it, or at once. */
+  readonly trim: (atOnce?: boolean) => Promise<void>
 }
 
 const tickMs = 1_000
@@ -141,7 +141,8 @@ export class Upkeep {
   async close(): Promise<void> {
     this.#closed = true
     this.#timer?.cancel()
-    if (this.#running === "merge") this.#options.shelf.session.interrupt()
+    // What a job has not listed yet was not done, and is done after the next opening.
+    this.#options.shelf.session.stop()
     await this.#verification.close()
     await this.#last
   }
@@ -251,7 +252,7 @@ export class Upkeep {
     const limits = this.#steadyClock.isSteady ? { maxAgeMs, maxBytes } : { maxBytes }
     const drops = planDrops(shelf.manifest.segments, limits, { nowUs: clock.now(), neededBytes })
     if (isFull && drops.length === 0 && tables.rows > 0) await this.#seal(tables.generation)
-    if (drops.length === 0) return isFull ? trim() : undefined
+    if (drops.length === 0) return isFull ? trim(true) : undefined
     await drop(
       shelf,
       drops.map(({ entry }) => entry),
@@ -266,7 +267,7 @@ export class Upkeep {
       else logger.info("dropped readings by retention", facts)
     }
     await this.#refreshLatest()
-    await trim()
+    await trim(isFull)
   }
 
   /** G4; it is tried again with the next retention. */

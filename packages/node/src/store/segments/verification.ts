@@ -21,12 +21,15 @@ export interface VerificationOptions {
 const hourMs = 3_600_000
 /** Pause between two files in the background: reading must not keep the disk from syncing. */
 const pauseMs = 250
+const retryMs = 1_000
 
 export class Verification {
   readonly #options: VerificationOptions
   /** Segments by name, in the order in which they were verified; what is not here was not yet. */
   readonly #verified = new Set<string>()
   #timer: Timer | undefined
+  /** Ends a wait. */
+  #wake: () => void = () => {}
   #closed = false
   #running: Promise<void> = Promise.resolve()
 
@@ -35,7 +38,12 @@ export class Verification {
   }
 
   /** Verifies the newest segments up to the budget, then goes on by itself. */
-  async begin(): Promise<void> {
+  begin(): Promise<void> {
+    this.#running = this.#begin()
+    return this.#running
+  }
+
+  async #begin(): Promise<void> {
     const { shelf, budgetBytes } = this.#options
     let left = budgetBytes
     for (const entry of newestFirst(shelf.manifest.segments)) {
@@ -49,6 +57,7 @@ export class Verification {
   async close(): Promise<void> {
     this.#closed = true
     this.#timer?.cancel()
+    this.#wake()
     await this.#running
   }
 
@@ -74,13 +83,28 @@ export class Verification {
     this.#schedule(pauseMs, fresh === undefined ? leftBytes - entry.bytes : leftBytes)
   }
 
+  /** Resolves when the segment is good, gone or taken out. */
   async #verify(entry: SegmentEntry): Promise<void> {
     const { shelf, onDamaged } = this.#options
-    const isGood = await isIntact(shelf.disk, entry)
+    while (!this.#closed && shelf.manifest.has(entry.name)) {
+      try {
+        // Meanwhile it may have been merged or dropped.
+        if (!(await isIntact(shelf.disk, entry)) && shelf.manifest.has(entry.name)) await onDamaged(entry)
+        break
+      } catch (error) {
+        shelf.logger.warn("a segment cannot be verified now; trying again", { file: entry.name, error })
+        await this.#wait(retryMs)
+      }
+    }
     this.#verified.delete(entry.name)
     this.#verified.add(entry.name)
-    // Meanwhile it may have been merged or dropped.
-    if (!isGood && shelf.manifest.has(entry.name)) await onDamaged(entry)
+  }
+
+  #wait(durationMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve
+      this.#timer = this.#options.clock.after(durationMs, resolve)
+    })
   }
 }
 

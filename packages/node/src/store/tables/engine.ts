@@ -10,7 +10,7 @@
  *   filter with them would convert every row instead of skipping whole files.
  */
 
-import type { Closeable, Disk } from "@brume/core"
+import { type Closeable, type Disk, FogError } from "@brume/core"
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api"
 import duckdb, { type Appender } from "@duckdb/node-bindings"
 
@@ -113,6 +113,7 @@ class MemoryEngine implements Engine {
 export class Session {
   readonly #connection: DuckDBConnection
   #last: Promise<unknown> = Promise.resolve()
+  #isStopped = false
   #closed = false
 
   constructor(connection: DuckDBConnection) {
@@ -150,6 +151,12 @@ export class Session {
     if (!this.#closed) this.#connection.interrupt()
   }
 
+  /** Makes the running statement fail, and all that wait or come. */
+  stop(): void {
+    this.#isStopped = true
+    this.interrupt()
+  }
+
   async close(): Promise<void> {
     await this.#last
     if (this.#closed) return
@@ -158,7 +165,10 @@ export class Session {
   }
 
   #after<T>(call: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(call)
+    const result = this.#last.then(() => {
+      if (this.#isStopped) throw new FogError("store_closed", { message: "The store is closing" })
+      return call()
+    })
     this.#last = result.catch(() => {})
     return result
   }
