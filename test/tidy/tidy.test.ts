@@ -52,8 +52,10 @@ describe("rooms get the outside world as arguments", () => {
   })
 })
 
-test("no source file has more than 400 lines", () => {
-  const long = sources.map((path) => [path, read(path).split("\n").length] as const).filter(([, lines]) => lines > 400)
+test("a source file is read in one sitting: 400 lines, or 500 of tests", () => {
+  const long = sources
+    .map((path) => [path, read(path).split("\n").length] as const)
+    .filter(([path, lines]) => lines > (isTest(path) ? 500 : 400))
   expect(long).toEqual([])
 })
 

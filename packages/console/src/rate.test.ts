@@ -7,6 +7,7 @@ it("averages over the last ten seconds, once it knows enough", () => {
   expect(meter.measure(0, status(100))).toBeUndefined()
   expect(meter.measure(2_000, status(120))).toBeUndefined()
   expect(meter.measure(4_000, status(140))).toBe(10)
+  meter.measure(8_000, status(240))
   expect(meter.measure(13_000, status(540))).toBeCloseTo(400 / 9)
 })
 
