@@ -101,12 +101,21 @@ test("damage is remembered, and the store goes on and seals around it", async ()
   for (let turn = 0; turn < 3; turn++) {
     await using store = await openOn(whole.folder.disk, { log: smallLog })
     await expectHonest(store, readings, `turn ${turn}`)
-    expect(store.stats().damaged).toMatchObject([{ file: `segments/${first}`, quarantined: "" }])
+    expect(store.stats().damaged).toMatchObject([
+      { file: `segments/${first}`, quarantined: `quarantine/${first}.missing` },
+    ])
     reported ??= store.stats().damaged
     expect(store.stats().damaged).toEqual(reported)
     readings.push(...(await put(store, random.batch(100))))
     await store.seal()
     await expectHonest(store, readings, `turn ${turn}, sealed`)
+  }
+  // Somebody has dealt with it.
+  await rm(join(whole.folder.path, "quarantine", `${first}.missing`))
+  for (let turn = 0; turn < 2; turn++) {
+    await using store = await openOn(whole.folder.disk, { log: smallLog })
+    expect(store.stats().damaged).toEqual([])
+    expect((await readingsOf(store)).length).toBeLessThan(readings.length)
   }
 })
 

@@ -66,7 +66,9 @@ test("a change is one commit, and another manifest over the same log says the sa
     expect(one.accounted("f")).toEqual([])
     expect(one.damaged).toEqual([lost])
   }
-  await manifest.commit({ latest: "none", dropped: [{ epoch: "e", ranges: [[40, 50]] }] })
+  const [range] = manifest.damaged
+  await manifest.commit({ latest: "none", dropped: [{ epoch: "e", ranges: [[40, 50]] }], settled: [range!] })
+  expect(new Manifest(log).damaged).toEqual([])
   expect(new Manifest(log).latest).toBeUndefined()
   expect(new Manifest(log).accounted("e")).toEqual([[0, 50]])
 })

@@ -39,6 +39,8 @@ export interface ManifestChange {
   /** Sequences by epoch that retention has dropped. */
   readonly dropped?: readonly { readonly epoch: string; readonly ranges: Ranges }[]
   readonly damaged?: readonly DamagedRange[]
+  /** Damage that is not reported any more; its sequences stay accounted for as dropped. */
+  readonly settled?: readonly DamagedRange[]
 }
 
 /** What the manifest needs of the log. */
@@ -51,7 +53,7 @@ export class Manifest {
   readonly #log: ManifestLog
   readonly #segments = new Map<string, SegmentEntry>()
   readonly #dropped = new Map<string, Ranges>()
-  readonly #damaged: DamagedRange[] = []
+  #damaged: DamagedRange[] = []
   #latest: LatestEntry | undefined
   /** Keys whose values make no sense; what they stood for is rebuilt from the folder. */
   readonly unreadable: readonly string[]
@@ -109,11 +111,9 @@ export class Manifest {
 
   /** Durable, and in force here, when it resolves. */
   async commit(change: ManifestChange): Promise<void> {
-    const { latest } = change
-    const dropped = (change.dropped ?? []).map(({ epoch, ranges }) => ({
-      epoch,
-      ranges: unite(this.#dropped.get(epoch) ?? [], ranges),
-    }))
+    const { latest, settled = [] } = change
+    const gone = settled.map(({ epoch, fromSeq, toSeq }) => ({ epoch, ranges: [[fromSeq, toSeq]] as Ranges }))
+    const dropped = this.#droppedWith([...(change.dropped ?? []), ...gone])
     const record = (key: string, value: unknown): KeyedRecord => ({
       kind: "manifest",
       key,
@@ -124,15 +124,27 @@ export class Manifest {
       ...(change.remove ?? []).map((entry) => record(`segment/${entry.name}`, undefined)),
       ...(latest === undefined ? [] : [record("latest", latest === "none" ? undefined : latest)]),
       ...dropped.map(({ epoch, ranges }) => record(`dropped/${epoch}`, ranges)),
-      ...(change.damaged ?? []).map((range) => record(`damaged/${range.epoch}-${range.fromSeq}`, range)),
+      ...(change.damaged ?? []).map((range) => record(damagedKey(range), range)),
+      ...settled.map((range) => record(damagedKey(range), undefined)),
     ]
     if (records.length === 0) return
     await this.#log.put(records).durable
     for (const entry of change.remove ?? []) this.#segments.delete(entry.name)
     for (const entry of change.add ?? []) this.#segments.set(entry.name, entry)
     for (const { epoch, ranges } of dropped) this.#dropped.set(epoch, ranges)
-    this.#damaged.push(...(change.damaged ?? []))
+    this.#damaged = [...this.#damaged.filter((range) => !settled.includes(range)), ...(change.damaged ?? [])]
     if (latest !== undefined) this.#latest = latest === "none" ? undefined : latest
+  }
+
+  /** All dropped ranges of the epochs that are concerned. */
+  #droppedWith(
+    more: readonly { readonly epoch: string; readonly ranges: Ranges }[],
+  ): { epoch: string; ranges: Ranges }[] {
+    const all = new Map<string, Ranges>()
+    for (const { epoch, ranges } of more) {
+      all.set(epoch, unite(all.get(epoch) ?? this.#dropped.get(epoch) ?? [], ranges))
+    }
+    return [...all].map(([epoch, ranges]) => ({ epoch, ranges }))
   }
 
   #read(key: string, value: unknown): boolean {
@@ -162,6 +174,10 @@ export class Manifest {
       hint: "Start the version that wrote this data folder, or a newer one.",
     })
   }
+}
+
+function damagedKey({ epoch, fromSeq }: DamagedRange): string {
+  return `damaged/${epoch}-${fromSeq}`
 }
 
 function parseJson(bytes: Uint8Array): unknown {

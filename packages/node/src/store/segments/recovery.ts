@@ -20,11 +20,19 @@ export async function recover(shelf: Shelf): Promise<void> {
   for (const key of manifest.unreadable) logger.warn("a record of the manifest makes no sense and is left out", { key })
   const names = await disk.list(folder)
   for (const name of names) if (parseName(name).kind === "unfinished") await disk.remove(pathOf(name))
-  await manifest.commit({ remove: manifest.superseded() })
+  await manifest.commit({ remove: manifest.superseded(), settled: await settledDamage(shelf) })
   await examineListed(shelf)
   const left = await disk.list(folder)
   await examineUnlisted(shelf, left)
   await examineLatest(shelf, left)
+}
+
+/** Damage with which somebody has dealt: its file in quarantine is gone. */
+async function settledDamage({ disk, manifest }: Shelf): Promise<DamagedRange[]> {
+  const kept = new Set((await disk.list("quarantine")).map((name) => `quarantine/${name}`))
+  // After a crash the bytes may not have been moved yet.
+  for (const name of await disk.list(folder)) kept.add(pathOf(name))
+  return manifest.damaged.filter(({ file, quarantined }) => !kept.has(quarantined) && !kept.has(file))
 }
 
 /** Sizes of all; hashes of those whose readings the log may still have, while it has them. */

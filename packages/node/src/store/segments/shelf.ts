@@ -42,6 +42,8 @@ export interface ShelfChange {
   readonly generation?: number
 }
 
+const missingNote = new TextEncoder().encode("This segment was not there any more. Remove this note to settle it.\n")
+
 export class Shelf {
   readonly disk: Disk
   readonly logger: Logger
@@ -137,15 +139,15 @@ export class Shelf {
   }
 
   /**
-   * Takes a segment that is missing or damaged out of the list. Its bytes go to quarantine. Returns what of it the log
-   * still has; the rest is reported as damaged.
+   * Takes a segment that is missing or damaged out of the list. Its bytes go to quarantine; for a missing one a note goes
+   * there. Returns what of it the log still has; the rest is reported as damaged, until that file is removed.
    */
   async quarantine(entry: SegmentEntry): Promise<Ranges> {
     const path = pathOf(entry.name)
     const exists = (await this.disk.size(path)) !== undefined
     const inLog = this.inLog(entry.epoch)
     const lost = subtract(entry.ranges, inLog)
-    const quarantined = exists ? await this.#quarantineName(entry.name) : ""
+    const quarantined = await this.#quarantineName(exists ? entry.name : `${entry.name}.missing`)
     const damaged = lost.map(
       ([fromSeq, toSeq]): DamagedRange => ({
         epoch: entry.epoch,
@@ -164,6 +166,7 @@ export class Shelf {
       lost: JSON.stringify(lost),
     })
     if (exists) this.#moves.set(path, quarantined)
+    else if (lost.length > 0) await this.disk.replace(quarantined, missingNote)
     await this.change({ manifest: { remove: [entry], damaged } })
     return intersect(entry.ranges, inLog)
   }
