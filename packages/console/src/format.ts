@@ -62,7 +62,6 @@ export function formatAge(ms: number): string {
   return `${Math.floor(seconds / 86_400)} d ago`
 }
 
-const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" })
 const dayAndClock = new Intl.DateTimeFormat("en-GB", {
   weekday: "short",
   day: "numeric",
@@ -71,10 +70,6 @@ const dayAndClock = new Intl.DateTimeFormat("en-GB", {
   minute: "2-digit",
   second: "2-digit",
 })
-
-export function formatClock(ms: number): string {
-  return clock.format(ms)
-}
 
 export function formatMoment(ms: number): string {
   return dayAndClock.format(ms)
