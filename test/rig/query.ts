@@ -29,13 +29,16 @@ export interface JsonAnswer {
 export interface QueryRigOptions extends Partial<Omit<QueryOptions, "source">> {
   /** Rows of `readings`: ten devices, two properties, one reading a second each. */
   readonly rows?: number
+  /** When they begin, in SQL. */
+  readonly start?: string
   /** Statements to run before the settings are locked. */
   readonly before?: readonly string[]
   readonly memory?: string
   readonly applied?: () => Promise<void>
 }
 
-export async function openSandbox({ rows = 2_000, before = [], memory = "256MB" }: QueryRigOptions = {}) {
+export async function openSandbox(options: QueryRigOptions = {}) {
+  const { rows = 2_000, start = "TIMESTAMP '2025-01-01'", before = [], memory = "256MB" } = options
   const instance = await DuckDBInstance.create(":memory:", {
     threads: "1",
     memory_limit: memory,
@@ -47,7 +50,7 @@ export async function openSandbox({ rows = 2_000, before = [], memory = "256MB" 
     "SET GLOBAL TimeZone = 'UTC'",
     "CREATE MACRO now() AS current_localtimestamp()",
     "CREATE MACRO get_current_timestamp() AS current_localtimestamp()",
-    readingsTable(rows),
+    readingsTable(rows, start),
     "CREATE TABLE hidden AS SELECT 'secret of the house' AS secret",
     "CREATE VIEW readings AS SELECT * FROM hot_1",
     `CREATE VIEW latest AS SELECT * EXCLUDE (place) FROM (
@@ -62,10 +65,10 @@ export async function openSandbox({ rows = 2_000, before = [], memory = "256MB" 
   return { instance, raw }
 }
 
-function readingsTable(rows: number): string {
+function readingsTable(rows: number, start: string): string {
   return `CREATE TABLE hot_1 AS SELECT
-    TIMESTAMP '2025-01-01' + to_seconds(n // 20) + to_microseconds(n % 20) AS time,
-    TIMESTAMP '2025-01-01' + to_seconds(n // 20) + to_milliseconds(20) AS received,
+    ${start} + to_seconds(n // 20) + to_microseconds(n % 20) AS time,
+    ${start} + to_seconds(n // 20) + to_milliseconds(20) AS received,
     'cold-room-' || (n % 10) AS device,
     CASE WHEN n % 20 < 10 THEN 'temperature' ELSE 'door' END AS property,
     CASE WHEN n % 20 < 10 THEN round(4 + 2 * sin(n / 500.0), 2) END::DOUBLE AS value,
