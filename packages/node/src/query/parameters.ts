@@ -23,7 +23,8 @@ export function checkParameters(values: readonly QueryParameter[], { parameterCo
     if (typeof value !== "string") continue
     length += value.length
     if (value.includes("\u0000")) throw invalid(`${name} contains the character U+0000`, "Remove it.")
-    if (patterns.has(index + 1)) checkPatternParameter(value)
+    const wildcards = patterns.get(index + 1)
+    if (wildcards !== undefined) checkPatternParameter(value, wildcards)
   }
   if (length > maxLength) {
     throw invalid(`The parameters have ${length} characters; the limit is ${maxLength}`, "Ask in several statements.")

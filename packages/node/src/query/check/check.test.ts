@@ -44,7 +44,7 @@ const useful = [
   "SELECT list_transform(list(value), lambda x: x * 2), [x * 2 FOR x IN list(value) IF x > 1], list_filter(list(value), x -> x > 1) FROM readings",
   "SELECT list_reduce([1, 2, 3], lambda a, x: a + x)",
   "SELECT device, value, lag(value) OVER w, avg(value) OVER (w ROWS 5 PRECEDING) FROM readings WINDOW w AS (PARTITION BY device ORDER BY time)",
-  "SELECT device FROM readings WHERE device LIKE 'a%' AND property ILIKE '%temp%' AND text LIKE 'x' || '%' AND device NOT LIKE '%\\_%' ESCAPE '\\'",
+  "SELECT device FROM readings WHERE device LIKE 'a%b%c' AND device GLOB '*-*-*' AND property ILIKE '%temp%' AND text LIKE 'x' || '%' AND device NOT LIKE '%\\_%' ESCAPE '\\'",
   "SELECT lpad(seq::VARCHAR, 10, '0'), rpad(device, 20, '.'), repeat('#', 10), repeat('#', least(value::INT, 50)), printf('%05.2f', value), format('{:>8}', device) FROM readings",
   "SELECT string_agg(device, ',' ORDER BY device), array_to_string(list(device), ';'), to_json(list(value)), histogram(value) FROM readings",
   "SELECT CASE quality WHEN 0 THEN 'good' WHEN 1 THEN 'clock' ELSE 'doubtful' END FROM readings",
@@ -115,7 +115,8 @@ test("comments are blanks, and strings that look like them are not", async () =>
 test("parameters are numbered without gaps", async () => {
   expect((await check("SELECT $1, $2, $1")).parameterCount).toBe(2)
   expect((await check("SELECT ?, ?")).parameterCount).toBe(2)
-  expect((await check("SELECT 1 WHERE $1 LIKE $2 || '%'")).patterns).toEqual(new Set([2]))
+  expect((await check("SELECT 1 WHERE $1 LIKE $2 || '%'")).patterns).toEqual(new Map([[2, 2]]))
+  expect((await check("SELECT 1 WHERE $1 LIKE '%' || $2 || '%'")).patterns).toEqual(new Map([[2, 1]]))
   expect(await refusal("SELECT $2")).toMatchObject({ code: "query_invalid" })
   expect(await refusal("SELECT $name")).toMatchObject({ code: "query_invalid" })
 })

@@ -16,8 +16,8 @@ export interface Checked {
   readonly sql: string
   /** How many parameters it takes: `$1` to `$n`, all of them. */
   readonly parameterCount: number
-  /** Which of them are patterns of LIKE and the like. */
-  readonly patterns: ReadonlySet<number>
+  /** Which of them are patterns of LIKE and the like, and how many wildcards each may have. */
+  readonly patterns: ReadonlyMap<number, number>
 }
 
 /** @param serialize DuckDB's `json_serialize_sql` for a text. */
@@ -62,7 +62,8 @@ async function checkText(text: string, serialize: Serialize): Promise<Checked> {
   const statement = onlyStatement(JSON.parse(json) as Tree, select)
   try {
     const { patterns } = walkStatement(treeOf(statement, "node") ?? {})
-    return { sql, parameterCount: parametersOf(statement), patterns: new Set([...patterns].map(Number)) }
+    const numbered = [...patterns].map(([name, limit]) => [Number(name), limit] as const)
+    return { sql, parameterCount: parametersOf(statement), patterns: new Map(numbered) }
   } catch (error) {
     throw located(error, sql)
   }

@@ -114,13 +114,13 @@ function visitCall(node: Tree, scope: Scope): Weight {
   if (node.export_state === true) {
     throw refused(node, { message: "EXPORT_STATE is not offered", hint: "Ask for the result of the aggregate." })
   }
-  if (patternFunctions.has(name)) checkPattern(node, scope.walk)
   const args = treesOf(node, "children")
   const takesLambda = rule === "lambda" || rule === "fold"
   const found = args.map((arg) =>
     takesLambda && textOf(arg, "class") === "LAMBDA" ? visitLambda(arg, scope) : visitExpression(arg, scope),
   )
   const widths = found.map((arg) => arg.width)
+  if (patternFunctions.has(name)) checkPattern(node, widths[0] ?? 1, scope.walk.patterns)
   const written = times(found.reduce(beside, { ...leaf, expressions: 0 }), macroCopies.get(name) ?? 1)
   const whole = beside(written, visitParts(node, scope, ["children"]))
   return { ...whole, width: widthOf({ node, name, rule, args, widths, isInLambda: scope.elements.size > 0 }) }

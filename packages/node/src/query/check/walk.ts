@@ -33,7 +33,7 @@ const maxRoundWidth = 4
 
 /** Throws `query_refused`. */
 export function walkStatement(node: Tree): Walk {
-  const walk: Walk = { patterns: new Set(), query: visitQuery, rest: visitRest }
+  const walk: Walk = { patterns: new Map(), query: visitQuery, rest: visitRest }
   visitQuery(node, { ctes: new Map(), width: 1, aliases: new Map(), elements: new Set(), walk })
   return walk
 }

@@ -1,4 +1,5 @@
 /** What a part of a statement costs, and what is visible at its place. */
+import type { PatternParameters } from "./pattern.ts"
 import { refused, type Tree } from "./tree.ts"
 
 /** Most expressions after writing out; planning takes 20 to 50 µs for each. */
@@ -41,7 +42,7 @@ export interface Scope {
 /** Queries, relations and expressions stand in each other; their visitors find one another here. */
 export interface Walk {
   /** Parameters that are used as patterns. */
-  readonly patterns: Set<string>
+  readonly patterns: PatternParameters
   query(node: Tree, scope: Scope): Weight
   /** Everything of a node but the keys that its visitor has seen itself. */
   rest(node: Tree, seen: readonly string[], scope: Scope): Weight
