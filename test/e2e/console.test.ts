@@ -184,12 +184,34 @@ describe.sequential("console", () => {
     expect(await page.evaluate(() => JSON.stringify({ ...sessionStorage }))).not.toContain(node.token)
   })
 
+  test("shows a token for some devices what it may see, live, and why SQL is not for it", async (ctx) => {
+    needBrowser(ctx)
+    await write({ device: "hall-b/freezer", property: "temperature", value: -20 })
+    const answer = await node.request("/v1/tokens", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ name: "hall-a", scopes: ["read"], devices: ["hall-a/#"] }),
+    })
+    const { secret } = (await answer.json()) as { secret: string }
+    await using watched = await openPage(browser, node.url)
+    const { page } = watched
+    await page.goto(`${node.url}/#token=${secret}`)
+    await page.getByText("This token may not use SQL").waitFor(patience)
+    expect(await page.locator("article").count()).toBe(1)
+    await page.getByText("live", { exact: true }).waitFor(patience)
+    await write({ device: "hall-a/dairy", property: "temperature", value: 5.55, tags: { unit: "°C" } })
+    await page.getByRole("button", { name: "temperature" }).getByText("5.55").waitFor(patience)
+    await page.getByRole("button", { name: "Latest values" }).click()
+    await page.getByRole("alert").getByText("forbidden").waitFor(patience)
+    expect(watched.foreign).toEqual([])
+  })
+
   test("fits a phone", async (ctx) => {
     needBrowser(ctx)
     await using watched = await openPage(browser, node.url, { viewport: { width: 360, height: 740 }, hasTouch: true })
     const { page } = watched
     await page.goto(`${node.url}/#token=${node.token}`)
-    await page.getByRole("button", { name: "temperature" }).tap(patience)
+    await page.getByRole("button", { name: "temperature" }).first().tap(patience)
     await page.getByRole("button", { name: "Latest values" }).tap()
     await page.getByRole("region", { name: "Result" }).waitFor(patience)
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360)

@@ -2,19 +2,18 @@
  * What the page knows of its node, kept up to date: status by asking, devices and readings live.
  *
  * V1: readings are collected and shown together a few times a second, however fast they come.
- * V2: at most `maxDevices` devices are held; a live stream is asked only for those.
+ * V2: at most `maxDevices` devices are held; where a node has more, the live stream is asked for the first of them alone.
  * V3: after a gap in the stream the page asks again for what it shows.
  */
 import { isFogError } from "@brume/sdk"
 import { sparksStatement } from "./history.ts"
+import { liveFilter } from "./live-filter.ts"
 import { LiveDevice, LiveSeries } from "./live-series.svelte.ts"
 import type { LinkState, NodePort, NodeStatus, SeriesPoint } from "./node-port.ts"
 import { RateMeter } from "./rate.ts"
 import { keyOf, type Point, type SeriesId } from "./series.ts"
 
 const maxDevices = 500
-/** Up to this many, the stream is not narrowed, so that new devices appear by themselves. */
-const maxUnfiltered = 100
 /** Devices that are shown together while they arrive. */
 const portion = 50
 const statusEveryMs = 2_000
@@ -35,6 +34,8 @@ export class Watch {
   isLoaded: boolean = $state(false)
   /** The node has more devices than this page holds. */
   isCut: boolean = $state(false)
+  /** So many of them are followed live; undefined when all are. */
+  liveDevices: number | undefined = $state(undefined)
   /** Clock of the page, once a second, for ages and sliding windows. */
   now: number = $state(Date.now())
   /** Why the token is no longer good; the page then asks for another. */
@@ -139,8 +140,9 @@ export class Watch {
   }
 
   #listen(): void {
-    // V2
-    const filter = this.#byDevice.size <= maxUnfiltered ? [] : [...this.#byDevice.keys()]
+    // V2: without a filter, new devices appear by themselves.
+    const filter = this.isCut ? liveFilter(this.devices.map((device) => device.name)) : []
+    this.liveDevices = this.isCut ? filter.length : undefined
     this.#endLive = this.port.live(filter, {
       points: (points) => {
         this.#pending.push(...points)
