@@ -18,6 +18,7 @@ test("rows leave in the order in which they came, whatever the slices, and accou
       coveredTo = to
     }
     expect(left.at(-1) ?? -1, "covered before it left").toBeGreaterThanOrEqual(coveredTo - 6)
+    expect(left.at(-1) ?? -1, "left without being covered").toBeLessThan(coveredTo)
   }
   const all: number[] = []
   for (let step = 0; step < 3_000; step++) {
@@ -37,4 +38,28 @@ test("rows leave in the order in which they came, whatever the slices, and accou
   expect(left).toEqual(all)
   expect(coveredTo).toBe(next)
   expect([pending.rows, pending.batches, pending.payloadBytes]).toEqual([0, 0, 0])
+})
+
+test("a batch that is cut is accounted for part by part, each sequence once", () => {
+  const pending = new PendingRows()
+  const batch = batchOf(Array.from({ length: 10 }, (_, i) => ({ value: i })))
+  pending.add({ batch, firstSeq: 100, from: 0, to: 6 })
+  pending.add({ batch, firstSeq: 100, from: 8, to: 10 })
+  pending.cover([
+    [100, 106],
+    [108, 110],
+  ])
+  const covered: unknown[] = []
+  while (!pending.isEmpty) {
+    const slice = pending.peek(4, 1_000)
+    pending.drop(slice)
+    covered.push(slice.covers)
+  }
+  expect(covered).toEqual([
+    [[100, 104]],
+    [
+      [104, 106],
+      [108, 110],
+    ],
+  ])
 })

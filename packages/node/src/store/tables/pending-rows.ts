@@ -1,5 +1,5 @@
 /** Durable rows that wait for the tables, and the sequences for which they account. First in, first out. */
-import { type Range, type Ranges, rangesOf } from "../segments/ranges.ts"
+import { intersect, type Range, type Ranges, rangesOf, subtract } from "../segments/ranges.ts"
 import type { Rows } from "./row-writer.ts"
 
 /** The head of the queue. */
@@ -12,8 +12,8 @@ export interface Slice {
 
 interface Entry {
   rows: Rows
-  /** In force once the entry's last row is applied. */
-  readonly covers: Range[]
+  /** Up to a row's own sequence, in force once that row is applied; all of it with the last row. */
+  covers: Range[]
 }
 
 /** Entries that were taken are kept until so many are, since removing them one by one from an array is slow. */
@@ -84,8 +84,12 @@ export class PendingRows {
       parts.push(part)
       rows += end - from
       bytes += partBytes
+      const applied: Range = [entry.rows.firstSeq + from, entry.rows.firstSeq + end]
+      // Rows that are applied are accounted for with them, also of a batch that is cut: a generation that is sealed
+      // between two parts of a batch would otherwise leave rows to the log that it holds itself.
+      for (const range of end < to ? intersect(entry.covers, [[0, applied[1]]]) : entry.covers) extend(covers, range)
+      extend(covers, applied)
       if (end < to) break
-      for (const range of entry.covers) extend(covers, range)
     }
     return { parts, rows, covers: rangesOf(covers) }
   }
@@ -100,9 +104,19 @@ export class PendingRows {
       this.#payloadBytes -= payloadBytes(part)
     }
     this.#rows -= slice.rows
+    this.#uncover(slice.parts.at(-1))
     if (this.#head < keptEntries && this.#head < this.#entries.length) return
     this.#entries = this.#entries.slice(this.#head)
     this.#head = 0
+  }
+
+  /** What is left of the batch that was cut accounts for the rest alone. */
+  #uncover(last: Rows | undefined): void {
+    if (last === undefined) return
+    for (let at = this.#head; this.#entries[at]?.rows.batch === last.batch; at++) {
+      const entry = this.#entries[at]!
+      entry.covers = [...subtract(entry.covers, [[0, last.firstSeq + last.to]])]
+    }
   }
 }
 
