@@ -119,6 +119,31 @@ test("damage is remembered, and the store goes on and seals around it", async ()
   }
 })
 
+test("a segment that somebody puts back is served again", async () => {
+  const whole = await original(3)
+  await using _ = whole.folder
+  const [first] = (await whole.folder.disk.list("segments")).filter((name) => !name.includes("latest"))
+  const path = join(whole.folder.path, "segments", first!)
+  const bytes = await readFile(path)
+  await writeFile(path, bytes.subarray(1))
+  {
+    await using store = await openOn(whole.folder.disk)
+    expect((await expectHonest(store, whole.readings, "damaged")).length).toBeLessThan(whole.readings.length)
+  }
+  await writeFile(path, bytes.subarray(2))
+  {
+    await using store = await openOn(whole.folder.disk)
+    await expectHonest(store, whole.readings, "put back damaged")
+    expect(store.stats().damaged).toHaveLength(1)
+  }
+  await writeFile(path, bytes)
+  for (let turn = 0; turn < 2; turn++) {
+    await using store = await openOn(whole.folder.disk)
+    expect(await expectHonest(store, whole.readings, "put back")).toEqual(whole.readings)
+    expect(store.stats().damaged).toEqual([])
+  }
+})
+
 test("a segment that is damaged while its readings are still in the log loses nothing", async () => {
   await using folder = await emptyFolder()
   const random = new RandomReadings(new SeededRandom(4))

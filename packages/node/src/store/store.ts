@@ -270,7 +270,7 @@ class LayeredStore implements NodeStore {
       segmentFiles: segments.length,
       segmentRows: segments.reduce((sum, entry) => sum + entry.rows, 0),
       tableRows: this.#tables.rows,
-      damaged: [...this.#log.damaged, ...damaged],
+      damaged: [...this.#log.damaged, ...damaged.map(({ entry: _, ...range }) => range)],
       state: this.#log.state,
     }
   }

@@ -31,6 +31,11 @@ export interface LatestEntry {
   readonly sha256: string
 }
 
+/** A range that was lost with its segment, as which it is recognised should it be put back. */
+export interface Damage extends DamagedRange {
+  readonly entry?: SegmentEntry
+}
+
 export interface ManifestChange {
   readonly add?: readonly SegmentEntry[]
   readonly remove?: readonly SegmentEntry[]
@@ -38,9 +43,11 @@ export interface ManifestChange {
   readonly latest?: LatestEntry | "none"
   /** Sequences by epoch that retention has dropped. */
   readonly dropped?: readonly { readonly epoch: string; readonly ranges: Ranges }[]
-  readonly damaged?: readonly DamagedRange[]
+  readonly damaged?: readonly Damage[]
   /** Damage that is not reported any more; its sequences stay accounted for as dropped. */
-  readonly settled?: readonly DamagedRange[]
+  readonly settled?: readonly Damage[]
+  /** Damage that was repaired: its sequences are in a segment that is added. */
+  readonly repaired?: readonly Damage[]
 }
 
 /** What the manifest needs of the log. */
@@ -53,7 +60,7 @@ export class Manifest {
   readonly #log: ManifestLog
   readonly #segments = new Map<string, SegmentEntry>()
   readonly #dropped = new Map<string, Ranges>()
-  #damaged: DamagedRange[] = []
+  #damaged: Damage[] = []
   #latest: LatestEntry | undefined
   /** Keys whose values make no sense; what they stood for is rebuilt from the folder. */
   readonly unreadable: readonly string[]
@@ -76,7 +83,7 @@ export class Manifest {
     return this.#latest
   }
 
-  get damaged(): readonly DamagedRange[] {
+  get damaged(): readonly Damage[] {
     return this.#damaged
   }
 
@@ -111,7 +118,7 @@ export class Manifest {
 
   /** Durable, and in force here, when it resolves. */
   async commit(change: ManifestChange): Promise<void> {
-    const { latest, settled = [] } = change
+    const { latest, settled = [], repaired = [] } = change
     const gone = settled.map(({ epoch, fromSeq, toSeq }) => ({ epoch, ranges: [[fromSeq, toSeq]] as Ranges }))
     const dropped = this.#droppedWith([...(change.dropped ?? []), ...gone])
     const record = (key: string, value: unknown): KeyedRecord => ({
@@ -125,14 +132,15 @@ export class Manifest {
       ...(latest === undefined ? [] : [record("latest", latest === "none" ? undefined : latest)]),
       ...dropped.map(({ epoch, ranges }) => record(`dropped/${epoch}`, ranges)),
       ...(change.damaged ?? []).map((range) => record(damagedKey(range), range)),
-      ...settled.map((range) => record(damagedKey(range), undefined)),
+      ...[...settled, ...repaired].map((range) => record(damagedKey(range), undefined)),
     ]
     if (records.length === 0) return
     await this.#log.put(records).durable
     for (const entry of change.remove ?? []) this.#segments.delete(entry.name)
     for (const entry of change.add ?? []) this.#segments.set(entry.name, entry)
     for (const { epoch, ranges } of dropped) this.#dropped.set(epoch, ranges)
-    this.#damaged = [...this.#damaged.filter((range) => !settled.includes(range)), ...(change.damaged ?? [])]
+    const over = new Set([...settled, ...repaired])
+    this.#damaged = [...this.#damaged.filter((range) => !over.has(range)), ...(change.damaged ?? [])]
     if (latest !== undefined) this.#latest = latest === "none" ? undefined : latest
   }
 
@@ -204,12 +212,15 @@ function parseLatest(value: unknown): LatestEntry | undefined {
   return Number.isSafeInteger(value.bytes) ? (value as unknown as LatestEntry) : undefined
 }
 
-function parseDamaged(value: unknown): DamagedRange | undefined {
+function parseDamaged(value: unknown): Damage | undefined {
   if (!isObject(value)) return undefined
   const texts = ["epoch", "file", "quarantined", "certainty"]
   const numbers = ["fromSeq", "toSeq"]
   if (!texts.every((field) => typeof value[field] === "string")) return undefined
-  return numbers.every((field) => Number.isSafeInteger(value[field])) ? (value as unknown as DamagedRange) : undefined
+  if (!numbers.every((field) => Number.isSafeInteger(value[field]))) return undefined
+  const { entry, ...range } = value as unknown as Damage
+  const segment = entry === undefined ? undefined : parseSegment(entry.name, entry)
+  return segment === undefined ? range : { ...range, entry: segment }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -8,7 +8,7 @@
 import type { DamagedRange } from "@brume/core"
 import { columnList } from "../tables/columns.ts"
 import { countGone, latestOfFiles } from "./latest.ts"
-import type { LatestEntry, SegmentEntry } from "./manifest.ts"
+import type { Damage, LatestEntry, SegmentEntry } from "./manifest.ts"
 import { folder, parseName, pathOf } from "./names.ts"
 import { type Description, readDescription } from "./parquet.ts"
 import { covers, extent, intersect, type Range, type Ranges, subtract } from "./ranges.ts"
@@ -20,19 +20,32 @@ export async function recover(shelf: Shelf): Promise<void> {
   for (const key of manifest.unreadable) logger.warn("a record of the manifest makes no sense and is left out", { key })
   const names = await disk.list(folder)
   for (const name of names) if (parseName(name).kind === "unfinished") await disk.remove(pathOf(name))
-  await manifest.commit({ remove: manifest.superseded(), settled: await settledDamage(shelf) })
+  await manifest.commit({ remove: manifest.superseded() })
+  await repair(shelf)
   await examineListed(shelf)
   const left = await disk.list(folder)
   await examineUnlisted(shelf, left)
   await examineLatest(shelf, left)
 }
 
-/** Damage with which somebody has dealt: its file in quarantine is gone. */
-async function settledDamage({ disk, manifest }: Shelf): Promise<DamagedRange[]> {
-  const kept = new Set((await disk.list("quarantine")).map((name) => `quarantine/${name}`))
-  // After a crash the bytes may not have been moved yet.
-  for (const name of await disk.list(folder)) kept.add(pathOf(name))
-  return manifest.damaged.filter(({ file, quarantined }) => !kept.has(quarantined) && !kept.has(file))
+/** Damage with which somebody has dealt: the segment was put back whole, or its file in quarantine is gone. */
+async function repair({ disk, logger, manifest }: Shelf): Promise<void> {
+  const quarantine = new Set((await disk.list("quarantine")).map((name) => `quarantine/${name}`))
+  const files = new Set((await disk.list(folder)).map(pathOf))
+  const add = new Map<string, SegmentEntry>()
+  const repaired: Damage[] = []
+  const settled: Damage[] = []
+  for (const damage of manifest.damaged) {
+    const { entry, file, quarantined } = damage
+    // After a crash the damaged bytes may still lie where the whole ones would.
+    if (files.has(file) && entry !== undefined && (add.has(file) || (await isIntact(disk, entry)))) {
+      add.set(file, entry)
+      repaired.push(damage)
+    } else if (!files.has(file) && !quarantine.has(quarantined)) settled.push(damage)
+  }
+  for (const file of add.keys()) logger.info("a segment was put back", { file })
+  if (add.size > 0) await manifest.commit({ add: [...add.values()], repaired, latest: "none" })
+  await manifest.commit({ settled })
 }
 
 /** Sizes of all; hashes of those whose readings the log may still have, while it has them. */

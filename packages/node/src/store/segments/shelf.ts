@@ -11,7 +11,7 @@ import type { Catalog } from "../tables/catalog.ts"
 import { dropGeneration } from "../tables/columns.ts"
 import type { Session } from "../tables/engine.ts"
 import { archiveOf } from "./archive.ts"
-import type { LatestEntry, Manifest, ManifestChange, SegmentEntry } from "./manifest.ts"
+import type { Damage, LatestEntry, Manifest, ManifestChange, SegmentEntry } from "./manifest.ts"
 import { pathOf } from "./names.ts"
 import { type Pin, Pins } from "./pins.ts"
 import { intersect, type Ranges, rangesOf, subtract } from "./ranges.ts"
@@ -148,16 +148,10 @@ export class Shelf {
     const inLog = this.inLog(entry.epoch)
     const lost = subtract(entry.ranges, inLog)
     const quarantined = await this.#quarantineName(exists ? entry.name : `${entry.name}.missing`)
-    const damaged = lost.map(
-      ([fromSeq, toSeq]): DamagedRange => ({
-        epoch: entry.epoch,
-        fromSeq,
-        toSeq,
-        file: path,
-        quarantined,
-        certainty: "acknowledged",
-      }),
-    )
+    const { epoch } = entry
+    const damaged = lost.map(([fromSeq, toSeq]): Damage => {
+      return { epoch, fromSeq, toSeq, file: path, quarantined, certainty: "acknowledged", entry }
+    })
     this.logger.error("segment is damaged and was taken out", {
       file: path,
       quarantined,
