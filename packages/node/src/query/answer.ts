@@ -28,7 +28,11 @@ export async function* piecesOf(options: PiecesOptions): AsyncGenerator<Uint8Arr
     if (byteCount > options.maxBytes) throw tooLarge(options.maxBytes)
     return piece
   }
-  for (let chunk = await next(); chunk !== undefined; chunk = await next()) {
+  let ahead = next()
+  for (let chunk = await ahead; chunk !== undefined; chunk = await ahead) {
+    // DuckDB works on the next rows while these are encoded.
+    ahead = next()
+    ahead.catch(() => {})
     rowCount += chunk.rowCount
     if (rowCount > maxRows) throw tooManyRows(maxRows)
     const step = Math.max(16, Math.floor(valuesPerTurn / chunk.columnCount))

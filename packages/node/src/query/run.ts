@@ -84,17 +84,17 @@ export class Run {
 
   /** Leaves the connection without anything under way; false when it should not be used again. */
   async end(): Promise<boolean> {
-    if (!this.#isDone && this.#result !== undefined && this.#inFlight === undefined) this.#abandon(this.#result)
+    if (!this.#isDone) this.#interrupt(0)
     await this.#inFlight
+    if (!this.#isDone && this.#result !== undefined) {
+      // What the statement holds is freed by a call on a thread of the pool, instead of on this one.
+      this.#track(drain(this.#result))
+      this.#interrupt(0)
+      await this.#inFlight
+    }
     this.#forget()
     this.#prepared?.destroySync()
     return this.#isDone
-  }
-
-  /** Frees what the statement holds, on a thread of the pool instead of this one. */
-  #abandon(result: DuckDBResult): void {
-    this.#track(drain(result))
-    this.#interrupt(0)
   }
 
   /** DuckDB does not keep why a result broke off: running the statement again tells, because it fails again. */

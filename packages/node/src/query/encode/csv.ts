@@ -15,13 +15,12 @@ export function createCsvEncoder({ columns }: EncoderOptions): Encoder {
     rows(chunk: DuckDBDataChunk, from: number, to: number) {
       const readers = columns.map((_, column) => readerOf(chunk.getColumnVector(column)))
       for (let row = from; row < to; row++) {
-        let line = ""
-        for (const [column, read] of readers.entries()) {
-          const value = read(row)
-          if (column > 0) line += ","
-          if (value !== null) line += field(shapes[column]!.text(value))
+        for (let column = 0; column < readers.length; column++) {
+          const value = readers[column]!(row)
+          if (column > 0) text += ","
+          if (value !== null) text += field(shapes[column]!.text(value))
         }
-        text += `${line}\r\n`
+        text += "\r\n"
       }
     },
     end() {},

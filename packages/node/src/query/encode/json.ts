@@ -20,10 +20,10 @@ export function createJsonEncoder({ id, columns }: EncoderOptions): Encoder {
     rows(chunk: DuckDBDataChunk, from: number, to: number) {
       const readers = columns.map((_, column) => readerOf(chunk.getColumnVector(column)))
       for (let row = from; row < to; row++) {
-        let line = isFirst ? "\n" : ",\n"
+        text += isFirst ? "\n" : ",\n"
         isFirst = false
-        for (const [column, read] of readers.entries()) line += cells[column]!(read(row))
-        text += `${line}}`
+        for (let column = 0; column < readers.length; column++) text += cells[column]!(readers[column]!(row))
+        text += "}"
       }
     },
     end(rowCount) {

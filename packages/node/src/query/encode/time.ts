@@ -68,7 +68,8 @@ function clockText(us: number): string {
   const seconds = Math.floor(us / 1_000_000)
   const minutes = Math.floor(seconds / 60)
   const clock = `${twoDigits[Math.floor(minutes / 60)]}:${twoDigits[minutes % 60]}:${twoDigits[seconds % 60]}`
-  return `${clock}.${digits(us - seconds * 1_000_000, 6)}`
+  const rest = us - seconds * 1_000_000
+  return rest === 0 ? `${clock}.000000` : `${clock}.${digits(rest, 6)}`
 }
 
 const twoDigits: readonly string[] = Array.from({ length: 60 }, (_, value) => digits(value, 2))
