@@ -156,10 +156,15 @@ test("a segment that is damaged while its readings are still in the log loses no
     }
   }
   const name = (await folder.disk.list("segments"))[1]!
-  await writeFile(join(folder.path, "segments", name), "not Parquet")
+  const path = join(folder.path, "segments", name)
+  const bytes = await readFile(path)
+  bytes[bytes.length >> 1]! ^= 1
+  await writeFile(path, bytes)
   const logger = new SilentLogger()
   {
-    await using store = await openOn(folder.disk, { logger })
+    // What the log is about to forget is verified in any case.
+    const segments = { mergeRows: 1_000_000, retention: {}, verifyBytes: 0 }
+    await using store = await openOn(folder.disk, { logger, segments })
     expect(await readingsOf(store)).toEqual(readings)
     expect(store.stats().damaged).toEqual([])
     await store.seal()

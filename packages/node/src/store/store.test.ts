@@ -1,6 +1,6 @@
 import { batchOf, ReadingBatch, SeriesCache } from "@brume/core"
 import { expect, test } from "vitest"
-import { emptyFolder, latestOf, openOn, store as put, readingsOf } from "../../../../test/rig/open-store.ts"
+import { ask, emptyFolder, latestOf, openOn, store as put, readingsOf } from "../../../../test/rig/open-store.ts"
 
 const numbers = (count: number, first = 0): ReadingBatch =>
   batchOf(
@@ -63,4 +63,20 @@ test("unsealed readings come back from the log, once", async () => {
     expect(await readingsOf(store)).toEqual(expected)
     expect(await readingsOf(store, "latest")).toEqual(latestOf(expected as never))
   }
+})
+
+test("a value that is no JSON after all spoils no query: sealed, it is a JSON string", async () => {
+  await using folder = await emptyFolder()
+  await using store = await openOn(folder.disk)
+  const batch = new ReadingBatch()
+  const series = new SeriesCache().get("d", "p")
+  batch.addJson(series, 1, "{not json")
+  batch.addJson(series, 2, '{"a":1}')
+  await put(store, batch)
+  await store.seal()
+  const rows = await ask(store, "SELECT json, json->>'$.a' AS a FROM readings ORDER BY time")
+  expect(rows).toEqual([
+    { json: '"{not json"', a: null },
+    { json: '{"a":1}', a: "1" },
+  ])
 })

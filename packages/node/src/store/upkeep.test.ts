@@ -3,7 +3,7 @@ import type { Reading } from "@brume/core"
 import { batchOf, isFogError } from "@brume/core"
 import { FaultyDisk, SeededRandom, SilentLogger, VirtualClock } from "@brume/testkit"
 import { expect, test } from "vitest"
-import { emptyFolder, latestOf, openOn, store as put, readingsOf } from "../../../../test/rig/open-store.ts"
+import { ask, emptyFolder, latestOf, openOn, store as put, readingsOf } from "../../../../test/rig/open-store.ts"
 import { RandomReadings } from "../../../../test/rig/random-readings.ts"
 import type { NodeStore, StoreOptions } from "./store.ts"
 
@@ -74,7 +74,25 @@ test("small segments are merged into one with the same rows, and the log forgets
   expect(await readingsOf(store, "latest")).toEqual(latestOf(all))
 })
 
-test("a segment is in the order of its series, and says what it is", async () => {
+test("nothing is merged while the disk has no room for the result", async () => {
+  await using folder = await emptyFolder()
+  const disk = new FaultyDisk(folder.disk)
+  const clock = new VirtualClock()
+  const random = new RandomReadings(new SeededRandom(9))
+  await using store = await openOn(disk, { clock, minFreeBytes: 2 ** 20 })
+  disk.pretendFree(2 ** 20 + 1_000)
+  for (let i = 0; i < 4; i++) {
+    await put(store, random.batch(50))
+    await store.seal()
+  }
+  await settle(store, clock)
+  expect(store.stats().segmentFiles).toBe(4)
+  disk.pretendFree(2 ** 30)
+  await settle(store, clock)
+  expect(store.stats().segmentFiles).toBe(1)
+})
+
+test("a segment, sealed or merged, is in the order of its series and says what it is", async () => {
   await using folder = await emptyFolder()
   const clock = new VirtualClock()
   const random = new RandomReadings(new SeededRandom(2))
@@ -83,34 +101,32 @@ test("a segment is in the order of its series, and says what it is", async () =>
     await put(store, random.batch(3_000))
     await store.seal()
   }
-  const unmerged = segmentFiles(await folder.disk.list("segments"))
+  const sealed = segmentFiles(await folder.disk.list("segments"))
+  for (const name of sealed) await expectOrdered(store, folder.disk.absolute(`segments/${name}`))
   await settle(store, clock)
   const merged = segmentFiles(await folder.disk.list("segments"))
-  expect(merged.length).toBeLessThan(unmerged.length)
-  const connection = await store.connect()
-  for (const name of merged) {
-    const file = `'${folder.disk.absolute(`segments/${name}`)}'`
-    const rows = (
-      await connection.runAndReadAll(`SELECT count(*) FROM (
-        SELECT (device, property, tags, time, seq) AS here, lag((device, property, tags, time, seq)) OVER (ORDER BY file_row_number) AS before
-        FROM read_parquet(${file}, file_row_number = true)) WHERE before > here`)
-    ).getRows()
-    expect(rows).toEqual([[0n]])
-    const [[description] = []] = (
-      await connection.runAndReadAll(
-        `SELECT decode(value) FROM parquet_kv_metadata(${file}) WHERE decode(key) = 'brume'`,
-      )
-    ).getRows()
-    const [, from, to] = /-(\d+)-(\d+)\.parquet/.exec(name) ?? []
-    expect(JSON.parse(String(description))).toEqual({
-      format: 1,
-      node: "gateway-1",
-      epoch: store.epoch,
-      ranges: [[Number(from), Number(to)]],
-    })
-  }
-  connection.closeSync()
+  expect(merged.length).toBeLessThan(sealed.length)
+  for (const name of merged) await expectOrdered(store, folder.disk.absolute(`segments/${name}`))
 })
+
+async function expectOrdered(store: NodeStore, path: string): Promise<void> {
+  const outOfOrder = await ask(
+    store,
+    `SELECT count(*) AS rows FROM (
+      SELECT (device, property, tags, time, seq) AS here,
+        lag((device, property, tags, time, seq)) OVER (ORDER BY file_row_number) AS before
+      FROM read_parquet('${path}', file_row_number = true)
+    ) WHERE before > here`,
+  )
+  expect(outOfOrder).toEqual([{ rows: 0 }])
+  const [metadata] = await ask(
+    store,
+    `SELECT decode(value) AS text FROM parquet_kv_metadata('${path}') WHERE decode(key) = 'brume'`,
+  )
+  const [, from, to] = /-(\d+)-(\d+)\.parquet$/.exec(path) ?? []
+  const ranges = [[Number(from), Number(to)]]
+  expect(JSON.parse(String(metadata?.text))).toEqual({ format: 1, node: "gateway-1", epoch: store.epoch, ranges })
+}
 
 test("files that a statement began with stay until it lets go of them", async () => {
   await using folder = await emptyFolder()
