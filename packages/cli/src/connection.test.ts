@@ -43,6 +43,18 @@ test("of two default folders, the one whose node runs is meant", async () => {
   expect(await tokenSeen([], { folder: path })).toBe("Bearer .brume/demo")
 })
 
+test("the token of a data folder that is named comes before those of the default folders", async () => {
+  const path = await folder()
+  await mkdir(join(path, ".brume/demo"), { recursive: true })
+  await mkdir(join(path, "mine"))
+  await writeFile(join(path, ".brume/demo/admin-token"), "of-the-demo")
+  const { findToken } = await import("./connection.ts")
+  const terminal = recordedTerminal({ folder: path })
+  expect(await findToken({ data: "mine" }, terminal)).toMatchObject({ secret: "of-the-demo" })
+  await writeFile(join(path, "mine/admin-token"), "mine")
+  expect(await findToken({ data: "mine" }, terminal)).toMatchObject({ secret: "mine" })
+})
+
 test("this machine's token is not sent to another one unasked", async () => {
   const path = await folder()
   await mkdir(join(path, ".brume/node"), { recursive: true })

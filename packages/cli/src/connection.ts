@@ -2,8 +2,8 @@
  * Which node a command talks to, and with which token.
  *
  * The token comes from the first of: `--token`, `--token-file`, BRUME_TOKEN, BRUME_TOKEN_FILE, and, only for a node on
- * this machine, the `admin-token` of the folders in which `brume up` and `brume demo` keep their data by default. A
- * token of this machine is never sent to another one unasked.
+ * this machine, the `admin-token` of the data folder that was named, or of those in which `brume up` and `brume demo`
+ * keep their data by default. A token of this machine is never sent to another one unasked.
  */
 import { readFile, stat } from "node:fs/promises"
 import { join, resolve } from "node:path"
@@ -15,6 +15,8 @@ export interface ConnectionFlags {
   readonly url?: string
   readonly token?: string
   readonly tokenFile?: string
+  /** Data folder of the node that is meant, where a command has it. */
+  readonly data?: string
 }
 
 /** Where `brume up` keeps its data when nothing says otherwise, below the working folder. */
@@ -49,7 +51,10 @@ export async function findToken(flags: ConnectionFlags, terminal: Terminal): Pro
   if (environment.BRUME_TOKEN_FILE) {
     return await fromFile(resolve(folder, environment.BRUME_TOKEN_FILE), "BRUME_TOKEN_FILE")
   }
-  return isThisMachine(urlOf(flags, terminal)) ? await fromDefaultFolders(folder) : undefined
+  if (!isThisMachine(urlOf(flags, terminal))) return undefined
+  const named = flags.data === undefined ? undefined : join(resolve(folder, flags.data), "admin-token")
+  if (named !== undefined && (await exists(named))) return await fromFile(named, "--data")
+  return await fromDefaultFolders(folder)
 }
 
 /** The folder whose node runs now is taken before one whose node does not. */

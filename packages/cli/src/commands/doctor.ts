@@ -1,7 +1,7 @@
 /** `brume doctor`: is this machine fit, is the data folder whole, is the node well? */
 import { stat } from "node:fs/promises"
 import { resolve } from "node:path"
-import { type ConnectionFlags, connect, defaultDataFolder, demoDataFolder, findToken } from "../connection.ts"
+import { type ConnectionFlags, connect, defaultDataFolder, demoDataFolder } from "../connection.ts"
 import type { Check } from "../doctor/check.ts"
 import { checkFolder } from "../doctor/folder.ts"
 import { checkClock, checkNodeVersion, checkThreads } from "../doctor/machine.ts"
@@ -10,7 +10,6 @@ import type { Terminal } from "../terminal.ts"
 import { ownVersion } from "./version.ts"
 
 export interface DoctorFlags extends ConnectionFlags {
-  readonly data?: string
   readonly json?: boolean
 }
 
@@ -22,19 +21,12 @@ export async function doctor(_none: readonly [], flags: DoctorFlags, terminal: T
     checkThreads(terminal.environment),
     checkClock(),
     ...(await checkFolder(folder)),
-    ...(await checkNode(await clientFor(flags, folder, terminal), ownVersion())),
+    ...(await checkNode(await connect(flags, terminal), ownVersion())),
   ]
   const isWell = checks.every(({ state }) => state !== "fail")
   if (flags.json === true) await terminal.out.write(`${JSON.stringify({ ok: isWell, checks })}\n`)
   else await terminal.out.write(checks.map((check) => checkText(check, terminal)).join(""))
   return isWell ? 0 : 1
-}
-
-/** With `--data` and no other token, that folder's own. */
-async function clientFor(flags: DoctorFlags, folder: string, terminal: Terminal) {
-  const isGiven = flags.data !== undefined && (await findToken(flags, terminal)) === undefined
-  const tokenFile = resolve(folder, "admin-token")
-  return await connect(isGiven && (await isThere(tokenFile)) ? { ...flags, tokenFile } : flags, terminal)
 }
 
 async function presentFolder(folder: string): Promise<string> {
