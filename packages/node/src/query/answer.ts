@@ -1,6 +1,7 @@
 /** The rows of a statement as pieces of bytes, within the limits of an answer. */
 import { FogError } from "@brume/core"
 import type { DuckDBDataChunk } from "@duckdb/node-api"
+import { valueCount } from "./encode/elements.ts"
 import type { Encoder } from "./encode/encoder.ts"
 
 export interface PiecesOptions {
@@ -35,7 +36,7 @@ export async function* piecesOf(options: PiecesOptions): AsyncGenerator<Uint8Arr
     ahead.catch(() => {})
     rowCount += chunk.rowCount
     if (rowCount > maxRows) throw tooManyRows(maxRows)
-    const step = Math.max(16, Math.floor(valuesPerTurn / chunk.columnCount))
+    const step = Math.max(1, Math.floor((valuesPerTurn * chunk.rowCount) / valueCount(chunk)))
     for (let from = 0; from < chunk.rowCount; from += step) {
       if (from > 0) await turn()
       encoder.rows(chunk, from, Math.min(chunk.rowCount, from + step))

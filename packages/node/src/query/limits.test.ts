@@ -181,6 +181,22 @@ describe("size of an answer", () => {
     })
   })
 
+  test("lists, maps and texts that are too large to be shown are errors, not seconds of silence", async () => {
+    await using rig = await openQueryRig()
+    for (const sql of [
+      "SELECT list(a.seq) FROM readings a, range(1100) b",
+      "SELECT {'inside': [list(a.seq)]} FROM readings a, range(1100) b",
+      "SELECT histogram(a.seq + b.range * 2000) FROM readings a, range(1100) b",
+      "SELECT string_agg(a.device, ',') FROM readings a, range(1600) b",
+    ]) {
+      expect(await failure(rig.text(sql)), sql).toMatchObject({ code: "query_too_large" })
+    }
+    expect((await rig.json("SELECT len(list(a.seq)) AS n FROM readings a, range(1100) b")).rows).toEqual([
+      { n: 2_200_000 },
+    ])
+    await idle(rig)
+  })
+
   test("a large answer comes in pieces, and no faster than it is read", async () => {
     await using rig = await openQueryRig(wide)
     const answer = await rig.query.answer({ sql: endlessRows, format: "csv" })

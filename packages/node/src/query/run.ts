@@ -3,7 +3,8 @@
  *
  * - R1 A stop is felt at once by whoever waits, and by DuckDB as soon as it looks: it forgets an interrupt that comes
  *   before a statement runs, so that the interrupt is repeated until the call under way has ended.
- * - R2 The connection is free again only when no call is under way on it.
+ * - R2 The connection is free again only when no call is under way on it, and none begins after {@link Run.end} did: a
+ *   call on what was destroyed meanwhile would end the process.
  * - R3 A result counts as complete only when DuckDB says so: one that failed on the way ends like one that is done.
  */
 import { type Clock, FogError, type Logger } from "@brume/core"
@@ -41,6 +42,7 @@ export class Run {
   /** Settles when the call under way has ended; undefined while there is none. */
   #inFlight: Promise<void> | undefined
   #isDone = false
+  #isEnding = false
 
   constructor(options: RunOptions) {
     this.#options = options
@@ -84,6 +86,7 @@ export class Run {
 
   /** Leaves the connection without anything under way; false when it should not be used again. */
   async end(): Promise<boolean> {
+    this.#isEnding = true
     if (!this.#isDone) this.#interrupt(0)
     await this.#inFlight
     if (!this.#isDone && this.#result !== undefined) {
@@ -111,6 +114,8 @@ export class Run {
   async #call<T>(begin: () => Promise<T>, late?: (result: T) => unknown): Promise<T> {
     const { stop, sql } = this.#options
     stop.check()
+    // Who asked for more rows in advance does not wait for them any more.
+    if (this.#isEnding) throw new FogError("query_cancelled", { message: "The statement has ended" })
     const work = begin()
     this.#track(work.then((result) => (stop.fault === undefined ? undefined : late?.(result))))
     try {

@@ -1,4 +1,5 @@
 import { isFogError, type QueryAnswer } from "@brume/core"
+import { SeededRandom } from "@brume/testkit"
 import { describe, expect, test } from "vitest"
 import { collected, failure, idle, openQueryRig, running } from "../../../../test/rig/query.ts"
 
@@ -85,6 +86,48 @@ describe("cancelling", () => {
       await idle(rig)
     }
   })
+})
+
+test("statements that end at any moment, in any way, leave nothing behind", async () => {
+  const random = new SeededRandom(11)
+  await using rig = await openQueryRig({
+    limits: { maxRows: 3_000, maxBytes: 200_000, maxRunning: 3, maxWaiting: 1_000 },
+  })
+  const statements = [
+    "SELECT 1",
+    endless,
+    endlessRows,
+    "SELECT * FROM readings",
+    "SELECT list(a.seq) FROM readings a, range(1100) b",
+    "SELECT CASE WHEN seq = 1990 THEN 'x' ELSE '1' END::INT AS n, device FROM readings",
+    "SELECT device, seq FROM readings ORDER BY value",
+    "SELECT error('no') FROM readings",
+    "SELECT nothing FROM readings",
+  ]
+  const endings = Array.from({ length: 150 }, async () => {
+    const sql = random.pick(statements)
+    const timeoutMs = 1 + random.below(600)
+    const pieces = random.below(4)
+    const format = random.pick(["json", "csv", "arrow"] as const)
+    try {
+      const answer = await rig.query.answer({ sql, format, timeoutMs })
+      let read = 0
+      for await (const _ of answer.body) if (++read > pieces) break
+    } catch (error) {
+      if (!isFogError(error) || error.code === "internal") throw error
+    }
+  })
+  const cancelling = (async () => {
+    while (rig.query.running().length > 0) {
+      const { id } = random.pick(rig.query.running())
+      if (random.chance(0.3)) rig.query.cancel(id)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  })()
+  await Promise.all([...endings, cancelling])
+  await idle(rig)
+  expect(rig.logger.messages("error")).toEqual([])
+  expect((await rig.json("SELECT 1 AS one")).rows).toEqual([{ one: 1 }])
 })
 
 describe("closing", () => {
