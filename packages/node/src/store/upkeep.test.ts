@@ -74,6 +74,41 @@ test("small segments are merged into one with the same rows, and the log forgets
   expect(await readingsOf(store, "latest")).toEqual(latestOf(all))
 })
 
+test("a merge gives way when readings come faster than both can be done, and is done later", async () => {
+  await using folder = await emptyFolder()
+  const numbers = (count: number, first: number) =>
+    batchOf(Array.from({ length: count }, (_, i) => ({ device: `d${i % 500}`, value: first + i, time: first + i })))
+  {
+    await using store = await openOn(folder.disk)
+    for (let i = 0; i < 5; i++) {
+      await put(store, numbers(80_000, i * 80_000))
+      await store.seal()
+    }
+  }
+  const clock = new VirtualClock()
+  const logger = new SilentLogger()
+  const tables = { sealRows: 20_000, sealAgeMs: 3_600_000, applyIntervalMs: 100, memoryBytes: 2 ** 28 }
+  await using store = await openOn(folder.disk, { clock, logger, tables })
+  await store.pin()
+  const flood = numbers(70_000, 400_000)
+  clock.advance(1_000)
+  await store.append(flood).durable
+  await store.applied()
+  const outcome = (): string | undefined => {
+    // Readings that go on coming ask again and again: DuckDB may miss an interrupt between two statements.
+    clock.advance(1_000)
+    return logger.messages("debug").find((message) => message.includes("merge"))
+  }
+  await expect.poll(outcome, { interval: 5, timeout: 20_000 }).toBe("a merge gave way to sealing")
+  await store.seal()
+  expect(logger.messages("warn")).toEqual([])
+  await settle(store, clock)
+  expect(logger.messages("debug")).toContain("merged segments")
+  expect(await ask(store, "SELECT count(*) AS rows, count(DISTINCT seq) AS seqs FROM readings")).toEqual([
+    { rows: 470_000, seqs: 470_000 },
+  ])
+})
+
 test("nothing is merged while the disk has no room for the result", async () => {
   await using folder = await emptyFolder()
   const disk = new FaultyDisk(folder.disk)

@@ -58,6 +58,8 @@ export class Upkeep {
   readonly #waiting = new Set<Job>()
   readonly #retries = new Map<Job, { failures: number; atMs: number }>()
   #retainedMs = Number.NEGATIVE_INFINITY
+  /** The running merge gives way. */
+  #isInterrupted = false
   #isLatestStale = false
   #freeBytes = 0
   #timer: Timer | undefined
@@ -106,7 +108,10 @@ export class Upkeep {
 
   /** A generation is due. */
   hurry(): void {
-    if (this.#running === "merge" && this.#options.tables.load >= urgentLoad) this.#options.shelf.session.interrupt()
+    if (this.#running === "merge" && this.#options.tables.load >= urgentLoad) {
+      this.#isInterrupted = true
+      this.#options.shelf.session.interrupt()
+    }
     this.#start("seal", () => this.#seal(this.#options.tables.dueGeneration))
   }
 
@@ -142,7 +147,7 @@ export class Upkeep {
     this.#closed = true
     this.#timer?.cancel()
     // What a job has not listed yet was not done, and is done after the next opening.
-    this.#options.shelf.session.stop()
+    await this.#options.shelf.session.stop()
     await this.#verification.close()
     await this.#last
   }
@@ -228,12 +233,17 @@ export class Upkeep {
     const bytes = group.reduce((sum, entry) => sum + entry.bytes, 0)
     // The result lies beside its sources for a while.
     if ((await shelf.disk.freeBytes()) < minFreeBytes + 2 * bytes) return false
+    this.#isInterrupted = false
     try {
       const { name, rows } = await merge(shelf, group)
       this.#merges.add(group.length)
       logger.debug("merged segments", { name, rows, segments: group.length })
       return true
     } catch (error) {
+      if (this.#isInterrupted) {
+        logger.debug("a merge gave way to sealing", { segments: group.length })
+        return false
+      }
       // A damaged source would make it fail for ever.
       for (const entry of group) if (!(await isIntact(shelf.disk, entry))) await this.#takeOutNow(entry)
       throw error

@@ -58,6 +58,18 @@ test("a transaction that fails leaves nothing, and the session goes on", async (
   expect(await session.rows("SELECT * FROM t")).toEqual([[1]])
 })
 
+test("a session that is stopped ends its statement at once and takes no other", async () => {
+  await using folder = await emptyFolder()
+  for (const name of ["segments", "tmp"]) await folder.disk.makeFolder(name)
+  await using engine = await openEngine({ disk: folder.disk, ...limits })
+  const session = await engine.session()
+  const endless = expect(session.rows("SELECT count(*) FROM range(1000000000000)")).rejects.toThrow(/INTERRUPT/i)
+  const waiting = expect(session.rows("SELECT 1")).rejects.toMatchObject({ code: "store_closed" })
+  await session.stop()
+  await Promise.all([endless, waiting])
+  await expect(session.rows("SELECT 1")).rejects.toMatchObject({ code: "store_closed" })
+})
+
 test("an interrupted statement fails and the next one runs", async () => {
   await using folder = await emptyFolder()
   for (const name of ["segments", "tmp"]) await folder.disk.makeFolder(name)

@@ -152,9 +152,17 @@ export class Session {
   }
 
   /** Makes the running statement fail, and all that wait or come. */
-  stop(): void {
+  async stop(): Promise<void> {
     this.#isStopped = true
-    this.interrupt()
+    let isRunning = true
+    void this.#last.finally(() => {
+      isRunning = false
+    })
+    // An interrupt that comes while a statement is planned is forgotten when it begins.
+    while (isRunning) {
+      this.interrupt()
+      await new Promise<void>((resolve) => setImmediate(resolve))
+    }
   }
 
   async close(): Promise<void> {
