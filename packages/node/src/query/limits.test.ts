@@ -191,10 +191,8 @@ describe("size of an answer", () => {
     ]) {
       expect(await failure(rig.text(sql)), sql).toMatchObject({ code: "query_too_large" })
     }
-    expect((await rig.json("SELECT len(list(a.seq)) AS n FROM readings a, range(1100) b")).rows).toEqual([
-      { n: 2_200_000 },
-    ])
     await idle(rig)
+    expect((await rig.json("SELECT len(list(seq)) AS n FROM readings")).rows).toEqual([{ n: 2_000 }])
   })
 
   test("a large answer comes in pieces, and no faster than it is read", async () => {
