@@ -65,6 +65,8 @@ test("a session that is stopped ends its statement at once and takes no other", 
   const session = await engine.session()
   const endless = expect(session.rows("SELECT count(*) FROM range(1000000000000)")).rejects.toThrow(/INTERRUPT/i)
   const waiting = expect(session.rows("SELECT 1")).rejects.toMatchObject({ code: "store_closed" })
+  // It has begun.
+  await new Promise((resolve) => setTimeout(resolve, 20))
   await session.stop()
   await Promise.all([endless, waiting])
   await expect(session.rows("SELECT 1")).rejects.toMatchObject({ code: "store_closed" })
