@@ -123,8 +123,8 @@ export class PendingRows {
 /** Live batches cover range after range: joined at once, they stay one. */
 function extend(ranges: Range[], range: Range): void {
   const last = ranges.at(-1)
-  if (last !== undefined && last[1] === range[0]) ranges[ranges.length - 1] = [last[0], range[1]]
-  else ranges.push(range)
+  if (last === undefined || range[0] < last[0] || range[0] > last[1]) ranges.push(range)
+  else if (range[1] > last[1]) ranges[ranges.length - 1] = [last[0], range[1]]
 }
 
 function payloadBytes({ batch, from, to }: Rows): number {
