@@ -112,9 +112,9 @@ type Plain = (value: NonNullable<DuckDBValue>) => QueryRow[string]
 function plainOf({ name, type }: Column): Plain {
   switch (type.typeId) {
     case DuckDBTypeId.TIMESTAMP:
-      return (value) => Number((value as DuckDBTimestampValue).micros)
     case DuckDBTypeId.TIMESTAMP_TZ:
-      return (value) => Number((value as DuckDBTimestampTZValue).micros)
+      return (value) =>
+        typeof value === "number" ? value : Number((value as DuckDBTimestampValue | DuckDBTimestampTZValue).micros)
     case DuckDBTypeId.DOUBLE:
     case DuckDBTypeId.FLOAT:
       return (value) => (Number.isFinite(value) ? (value as number) : null)

@@ -126,6 +126,9 @@ function fixedTypes(arrow: Arrow): ReadonlyMap<DuckDBTypeId, () => ArrowColumn> 
     (to, at, value) => {
       to[at] = (value as unknown as Record<string, never>)[key]!
     }
+  const micros: WriteValue = (to, at, value) => {
+    to[at] = (typeof value === "number" ? BigInt(value) : (value as { readonly micros: bigint }).micros) as never
+  }
   const { TimeUnit } = arrow
   const numbers = [
     [DuckDBTypeId.TINYINT, new arrow.Int8(), Int8Array, same],
@@ -140,8 +143,8 @@ function fixedTypes(arrow: Arrow): ReadonlyMap<DuckDBTypeId, () => ArrowColumn> 
     [DuckDBTypeId.DOUBLE, new arrow.Float64(), Float64Array, same],
     [DuckDBTypeId.DATE, new arrow.DateDay(), Int32Array, of("days")],
     [DuckDBTypeId.TIME, new arrow.TimeMicrosecond(), BigInt64Array, of("micros")],
-    [DuckDBTypeId.TIMESTAMP, new arrow.Timestamp(TimeUnit.MICROSECOND, "UTC"), BigInt64Array, of("micros")],
-    [DuckDBTypeId.TIMESTAMP_TZ, new arrow.Timestamp(TimeUnit.MICROSECOND, "UTC"), BigInt64Array, of("micros")],
+    [DuckDBTypeId.TIMESTAMP, new arrow.Timestamp(TimeUnit.MICROSECOND, "UTC"), BigInt64Array, micros],
+    [DuckDBTypeId.TIMESTAMP_TZ, new arrow.Timestamp(TimeUnit.MICROSECOND, "UTC"), BigInt64Array, micros],
     [DuckDBTypeId.TIMESTAMP_S, new arrow.Timestamp(TimeUnit.SECOND, "UTC"), BigInt64Array, of("seconds")],
     [DuckDBTypeId.TIMESTAMP_MS, new arrow.Timestamp(TimeUnit.MILLISECOND, "UTC"), BigInt64Array, of("millis")],
     [DuckDBTypeId.TIMESTAMP_NS, new arrow.Timestamp(TimeUnit.NANOSECOND, "UTC"), BigInt64Array, of("nanos")],

@@ -48,7 +48,9 @@ export function shapeOf(type: DuckDBType, name: string): Shape {
   if (type instanceof DuckDBUnionType) return unionShape(type, name)
   if (type.typeId === DuckDBTypeId.TIMESTAMP || type.typeId === DuckDBTypeId.TIMESTAMP_TZ) {
     const text = createTimestampText()
-    return plain((value) => text((value as DuckDBTimestampValue | DuckDBTimestampTZValue).micros))
+    return plain((value) =>
+      text(typeof value === "number" ? value : (value as DuckDBTimestampValue | DuckDBTimestampTZValue).micros),
+    )
   }
   if (type instanceof DuckDBDecimalType) return type.width <= numberDigits ? bare(decimalText) : quoted(decimalText)
   const shape = isJson(type) ? jsonShape : shapes.get(type.typeId)

@@ -41,13 +41,13 @@ export function timestampText(us: bigint): string {
 }
 
 /** {@link timestampText} for many times that are near each other: the text of the day is kept. */
-export function createTimestampText(): (us: bigint) => string {
+export function createTimestampText(): (us: bigint | number) => string {
   let dayStart = 0
   let date = dateText(0)
   return (us) => {
     const exact = Number(us)
     // Beyond 2^53 µs, the year 2255, numbers are not exact.
-    if (!Number.isSafeInteger(exact)) return timestampText(us)
+    if (!Number.isSafeInteger(exact)) return timestampText(BigInt(us))
     if (exact < dayStart || exact >= dayStart + usPerDayNumber) {
       const days = Math.floor(exact / usPerDayNumber)
       dayStart = days * usPerDayNumber
@@ -68,8 +68,8 @@ function clockText(us: number): string {
   const seconds = Math.floor(us / 1_000_000)
   const minutes = Math.floor(seconds / 60)
   const clock = `${twoDigits[Math.floor(minutes / 60)]}:${twoDigits[minutes % 60]}:${twoDigits[seconds % 60]}`
-  const rest = us - seconds * 1_000_000
-  return rest === 0 ? `${clock}.000000` : `${clock}.${digits(rest, 6)}`
+  // Quicker than padding: a leading 1 that is cut off.
+  return `${clock}.${String(1_000_000 + us - seconds * 1_000_000).slice(1)}`
 }
 
 const twoDigits: readonly string[] = Array.from({ length: 60 }, (_, value) => digits(value, 2))
