@@ -1,0 +1,36 @@
+/**
+ * Bytes that wait to be sent. What was taken is never written again, so a socket may hold it as long as it likes; a
+ * block of memory is shared by the packets that are taken one after the other.
+ */
+const blockBytes = 16_384
+
+export class Output {
+  bytes: Buffer = Buffer.allocUnsafe(0)
+  /** Where the next byte goes. */
+  at = 0
+  #taken = 0
+
+  /** Bytes that wait. */
+  get length(): number {
+    return this.at - this.#taken
+  }
+
+  /** Makes room: afterwards so many bytes may be written at `at`, which the writer moves. */
+  reserve(count: number): void {
+    if (this.at + count <= this.bytes.length) return
+    const { length } = this
+    // Doubled, so that a long answer is not copied again and again.
+    const larger = Buffer.allocUnsafe(Math.max(blockBytes, (length + count) * (length === 0 ? 1 : 2)))
+    this.bytes.copy(larger, 0, this.#taken, this.at)
+    this.bytes = larger
+    this.#taken = 0
+    this.at = length
+  }
+
+  /** Everything that waits, as one piece. */
+  take(): Buffer {
+    const taken = this.bytes.subarray(this.#taken, this.at)
+    this.#taken = this.at
+    return taken
+  }
+}
