@@ -36,7 +36,7 @@ ${rows.join("\n")}
 }
 
 function configPage(sections, flags) {
-  const own = flags.map(({ flag, argument, key }) => `\`${flag} ${argument}\` (\`${key}\`)`).join(", ")
+  const own = flags.map(({ flag, argument, key }) => `\`${`${flag} ${argument}`.trim()}\` (\`${key}\`)`).join(", ")
   return `# Configuration
 
 A node takes each key from the first of these that has it:

@@ -29,11 +29,22 @@ test("the example file changes nothing as it is", async () => {
 test("every line of the example file, uncommented, is valid, and gives the default where there is one", async () => {
   const { config, origins } = await resolveYaml(example.replace(/^( *)# (\w+: )/gm, "$1$2"))
   expect([...origins.values()].filter((origin) => origin === "default")).toEqual([])
-  const { node, store, ...defaults } = (await resolveYaml("")).config
+  const { node, store, mqtt, ...defaults } = (await resolveYaml("")).config
   const retention = { maxAgeMs: 90 * 86_400_000, maxBytes: 20 * 2 ** 30 }
   expect(config).toEqual({
     ...defaults,
     node: { ...node, name: "hall-b" },
     store: { ...store, segments: { ...store.segments, retention } },
+    mqtt: {
+      ...mqtt,
+      listen: "127.0.0.1:1883",
+      maxConnectionsPerAddress: 100,
+      tls: {
+        listen: "0.0.0.0:8883",
+        certificateFile: "/etc/brume/mqtt.crt",
+        keyFile: "/etc/brume/mqtt.key",
+        clientAuthorityFile: "/etc/brume/clients.crt",
+      },
+    },
   })
 })

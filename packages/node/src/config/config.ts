@@ -6,6 +6,7 @@
  * - C2 Nothing is ignored silently: an unknown key, also in a variable that has the form `BRUME_…__…`, is a mistake.
  * - C3 A value is checked even where a stronger source overrides it.
  * - C4 A value reads the same in every source: durations and sizes with units, lists with commas.
+ * - C5 What is fine by itself and not together (conflicts.ts) is a mistake as well.
  *
  * It is not TypeBox with its compiler: keys here read quantities and paths, name their source and document themselves,
  * which a JSON schema does not; and its import costs 19 MB of resident memory and 200 ms at start.
@@ -14,6 +15,7 @@ import { readFile } from "node:fs/promises"
 import { hostname } from "node:os"
 import { dirname, resolve } from "node:path"
 import { FogError } from "@brume/core"
+import { conflictsOf } from "./conflicts.ts"
 import { type Environment, givenByEnvironment } from "./environment.ts"
 import type { Given, Mistake } from "./given.ts"
 import type { Key, Read } from "./key.ts"
@@ -95,6 +97,7 @@ export async function resolveConfig(
     }
   }
 
+  mistakes.push(...conflictsOf({ values, origins }))
   if (mistakes.length > 0) throw mistakesFound(mistakes)
   return { config: assemble(schema, values) as Config, origins }
 }

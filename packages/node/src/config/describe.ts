@@ -27,7 +27,7 @@ export interface DescribedSection {
 /** A flag of its own for a key that is often given by hand. */
 export interface ConfigFlag {
   readonly flag: string
-  /** What stands for the value in help texts. */
+  /** What stands for the value in help texts; empty where the flag alone means `true`. */
   readonly argument: string
   readonly key: string
 }
@@ -36,6 +36,9 @@ export interface ConfigFlag {
 export const configFlags: readonly ConfigFlag[] = [
   { flag: "--data", argument: "DIR", key: "store.path" },
   { flag: "--http", argument: "HOST:PORT", key: "api.listen" },
+  { flag: "--mqtt", argument: "HOST:PORT", key: "mqtt.listen" },
+  { flag: "--mqtts", argument: "HOST:PORT", key: "mqtt.tls.listen" },
+  { flag: "--insecure-mqtt", argument: "", key: "mqtt.allowAnonymous" },
   { flag: "--name", argument: "NAME", key: "node.name" },
   { flag: "--log-level", argument: "LEVEL", key: "logger.level" },
   { flag: "--log-format", argument: "FORMAT", key: "logger.format" },
@@ -73,7 +76,7 @@ function describeKeys(members: Members, prefix: string): DescribedKey[] {
         example,
         required,
         environment: envName(path),
-        flag: own === undefined ? `--set ${path}=…` : `${own.flag} ${own.argument}`,
+        flag: own === undefined ? `--set ${path}=…` : `${own.flag} ${own.argument}`.trim(),
         meaning,
       },
     ]

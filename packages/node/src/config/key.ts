@@ -68,7 +68,7 @@ export function required<T>(key: Key<T>, { example }: NoDefault): Key<T> {
   return { ...key, example, required: true }
 }
 
-export function whole(options: Limits & { readonly default: string }): Key<number> {
+export function whole(options: Limits): Key<number> {
   const range = `${group(options.min)} to ${group(options.max)}`
   return single(options, `whole number, ${range}`, (text) => {
     const value = /^-?\d{1,16}$/.test(text) ? Number(text) : Number.NaN
@@ -122,19 +122,37 @@ export function text(options: TextOptions): Key<string> {
 
 /** A folder; relative paths mean: below the folder of the file that says so, else below the working folder. */
 export function folder(options: Common): Key<string> {
-  return single(options, "path of a folder", (written, base) => {
+  return path(options, "path of a folder")
+}
+
+/** A file that is there; relative paths mean what they mean for a folder. */
+export function file(options: Common): Key<string> {
+  return path(options, "path of a file")
+}
+
+function path(options: Common, type: string): Key<string> {
+  return single(options, type, (written, base) => {
     if (written === "" || written.includes("\u0000")) return { problem: "is not a path" }
     if (/^~(\/|$)/.test(written)) return { problem: `${quote(written)} starts with ~, which only a shell understands` }
     return { value: isAbsolute(written) ? resolve(written) : resolve(base, written) }
   })
 }
 
+/** Yes or no. */
+export function flag(options: Common & { readonly default: "true" | "false" }): Key<boolean> {
+  return single(options, "true or false", (written) =>
+    written === "true" || written === "false"
+      ? { value: written === "true" }
+      : { problem: `${quote(written)} is neither true nor false` },
+  )
+}
+
 /** `HOST:PORT` to listen at. */
-export function address(options: Common & { readonly default: string }): Key<string> {
+export function address(options: Common & { readonly default?: string; readonly example?: string }): Key<string> {
   return single(options, "HOST:PORT", (written) =>
     addressForm.test(written) && parseAddress(written).port <= 65_535
       ? { value: written }
-      : { problem: `${quote(written)} is not HOST:PORT, such as 127.0.0.1:7777 or [::1]:7777` },
+      : { problem: `${quote(written)} is not HOST:PORT, such as ${options.default ?? options.example} or [::1]:7777` },
   )
 }
 

@@ -18,6 +18,7 @@ import {
   texts,
   whole,
 } from "./key.ts"
+import { mqtt } from "./mqtt-section.ts"
 
 const node = section("Who this node is.", {
   name: computed(
@@ -249,12 +250,24 @@ const api = section("HTTP and WebSocket.", {
   }),
 })
 
-const auth = section("Tokens.", {
+const auth = section("Tokens, credentials of devices, and bans.", {
   maxTokens: whole({
     meaning: "Most tokens that may exist at once.",
     default: "1000",
     min: 1,
     max: 100_000,
+  }),
+  maxCredentials: whole({
+    meaning: "Most credentials that may exist at once. One takes about 1 KiB of memory.",
+    default: "100000",
+    min: 1,
+    max: 1_000_000,
+  }),
+  maxBans: whole({
+    meaning: "Most bans that may be in force at once.",
+    default: "10000",
+    min: 1,
+    max: 1_000_000,
   }),
 })
 
@@ -271,7 +284,7 @@ const logger = section("The node's own log, on stderr.", {
   }),
 })
 
-export const schema = { node, store, devices, query, api, auth, logger }
+export const schema = { node, store, devices, mqtt, query, api, auth, logger }
 
 /** Frozen; every key has its value. */
 export type Config = ValuesOf<typeof schema>
