@@ -1,10 +1,20 @@
-/**
- * Bytes that wait to be sent. What was taken is never written again, so a socket may hold it as long as it likes; a
- * block of memory is shared by the packets that are taken one after the other.
- */
+/** Where packets are written. */
+export interface Output {
+  /** Read it anew after {@link reserve}: it may be another one. */
+  bytes: Buffer
+  /** Where the next byte goes; whoever writes moves it. */
+  at: number
+  /** Makes room: afterwards so many bytes may be written at `at`. */
+  reserve(count: number): void
+}
+
 const blockBytes = 16_384
 
-export class Output {
+/**
+ * Packets as one piece of memory. What was taken is never written again, so a socket may hold it as long as it likes; a
+ * block of memory is shared by the packets that are taken one after the other.
+ */
+export class OutputBuffer implements Output {
   bytes: Buffer = Buffer.allocUnsafe(0)
   /** Where the next byte goes. */
   at = 0
