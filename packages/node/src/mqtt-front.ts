@@ -37,12 +37,14 @@ export async function openMqttFront({ config, series, payloadLimits, ...options 
 function limitsOf({ mqtt }: Config): MqttLimits {
   return {
     maxConnections: mqtt.maxConnections,
+    maxConnectionsPerAddress: mqtt.maxConnectionsPerAddress,
     connectTimeoutMs: mqtt.connectTimeoutMs,
     maxPacketBytes: mqtt.maxPacketBytes,
     receiveMaximum: mqtt.receiveMaximum,
     maxInflight: mqtt.maxInflight,
     maxSubscriptions: mqtt.maxSubscriptionsPerClient,
     maxTopicAliases,
+    maxTopicBytes: mqtt.maxTopicBytes,
     maxTopicLevels: mqtt.maxTopicLevels,
     maxQueuedMessages: mqtt.maxQueuedMessages,
     maxQueuedBytes: mqtt.maxQueuedBytes,

@@ -40,16 +40,25 @@ export async function openTlsListener(broker: Broker, listen: ListenAddress, tls
 }
 
 function serve(broker: Broker, socket: Socket): void {
-  if (broker.connections.size >= broker.options.limits.maxConnections) {
-    broker.statistics.refused++
-    broker.options.logger.warn("A connection was refused: the node serves as many as it may", {
-      connections: broker.connections.size,
-    })
-    socket.destroy()
-    return
+  if (!hasRoom(broker, socket.remoteAddress ?? "")) socket.destroy()
+  else {
+    const link = new TcpLink(socket)
+    link.listen(new Connection(broker, link))
   }
-  const link = new TcpLink(socket)
-  link.listen(new Connection(broker, link))
+}
+
+/** Whether one more connection from this address may be served. */
+export function hasRoom({ addresses, connections, options, statistics }: Broker, peerAddress: string): boolean {
+  const { maxConnections, maxConnectionsPerAddress = Number.POSITIVE_INFINITY } = options.limits
+  const ofAddress = addresses.count(peerAddress)
+  if (connections.size < maxConnections && ofAddress < maxConnectionsPerAddress) return true
+  statistics.refused++
+  options.logger.warn("A connection was refused: the node serves as many as it may", {
+    connections: connections.size,
+    peer: peerAddress,
+    ofAddress,
+  })
+  return false
 }
 
 async function bind(server: Server, { host, port, scheme }: ListenAddress & { scheme: string }): Promise<Listener> {

@@ -61,6 +61,8 @@ const systemIntervalMs = 10_000
 export async function openMqtt(options: MqttOptions): Promise<Mqtt> {
   const { clock, metrics, listen, tls, soon = (call) => void setImmediate(call) } = options
   const broker = new Broker({ ...options, soon })
+  // Wills of clients that were lost with the node come before anybody connects.
+  broker.sweep()
   const gauges = gaugesOf(broker)
   exposeStatistics(metrics, broker.statistics, gauges)
   const listeners: Listener[] = []

@@ -110,7 +110,7 @@ function begin(connection: Connection, candidate: Candidate): void {
     keepAliveMs: keepAliveS * 1_000,
     since: broker.options.clock.now(),
     aliases: new Map(),
-    publishable: identity.isUnrestricted ? undefined : new Map(),
+    publishable: new Map(),
     endIdentity: identity.onRevoked(() => connection.close(reason.administrativeAction, "The right to connect ended")),
   }
   connection.client = client

@@ -15,8 +15,8 @@ export interface Client {
   readonly since: number
   /** Aliases that it gave. [MQTT-3.3.2-12] */
   readonly aliases: Map<number, Topic>
-  /** Which topics it may publish, as far as it tried; undefined where it may all. */
-  readonly publishable: Map<Topic, boolean> | undefined
+  /** Which topics it may publish, as far as that was asked. */
+  readonly publishable: Map<Topic, boolean>
   readonly endIdentity: () => void
 }
 

@@ -66,6 +66,7 @@ export class Connection implements PacketSink, LinkEvents, Consumer {
     this.#outbox = new Outbox(link, broker.pool)
     this.#reader = new PacketReader({ sink: this, maxPacketBytes: broker.options.limits.maxPacketBytes })
     broker.connections.add(this)
+    broker.addresses.add(link.peerAddress)
   }
 
   get version(): 4 | 5 {
@@ -387,6 +388,7 @@ export class Connection implements PacketSink, LinkEvents, Consumer {
     this.link.end()
     const { broker, client, will } = this
     broker.connections.delete(this)
+    broker.addresses.remove(this.link.peerAddress)
     broker.congestion.forget(this)
     if (client === undefined) return
     client.endIdentity()

@@ -27,7 +27,7 @@ export function takePublish(connection: Connection, client: Client, frame: Publi
     intake.answer(connection, answerCode(packetType.pubrec, reason.success, packetId))
     return
   }
-  if (client.publishable !== undefined && !mayPublish(client, client.publishable, topic)) {
+  if ((topic.isSystem || !client.identity.isUnrestricted) && !mayPublish(client, topic)) {
     forbid(connection, client, { topic, frame })
     return
   }
@@ -69,10 +69,9 @@ function topicOf(connection: Connection, client: Client, frame: PublishFrame): T
   return topic
 }
 
-/** Topics of the server itself, and those that go too deep. */
 function checkedTopic(connection: Connection, topic: Topic): Topic | undefined {
-  if (!topic.isTooDeep) return topic
-  connection.broken(reason.topicNameInvalid, "A topic has more levels than the server takes")
+  if (!topic.isTooLong) return topic
+  connection.broken(reason.topicNameInvalid, "A topic is longer, or has more levels, than the server takes")
   return undefined
 }
 
@@ -102,10 +101,10 @@ function holdIfTooMuch(connection: Connection): void {
 /** How often a connection's count begins anew; see `mqtt.ts`. */
 export const sweepsPerSecond = 4
 
-function mayPublish(client: Client, remembered: Map<Topic, boolean>, topic: Topic): boolean {
+function mayPublish({ identity, publishable: remembered }: Client, topic: Topic): boolean {
   const known = remembered.get(topic)
   if (known !== undefined) return known
-  const may = client.identity.mayPublish(topic.name)
+  const may = identity.mayPublish(topic.name)
   if (remembered.size >= mostRemembered) remembered.clear()
   remembered.set(topic, may)
   return may
