@@ -29,7 +29,7 @@ export async function openMqttFront({ config, series, payloadLimits, ...options 
   return openMqtt({
     ...options,
     limits: limitsOf(config),
-    mapper: createMapper({ mappings: [], series, limits: payloadLimits }),
+    mapper: createMapper({ mappings: config.devices.mappings, series, limits: payloadLimits }),
     listen: listen === undefined ? undefined : parseAddress(listen),
   })
 }

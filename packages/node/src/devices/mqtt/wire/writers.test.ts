@@ -11,7 +11,7 @@ import {
   writeSuback,
   writeUnsuback,
 } from "./answer-writer.ts"
-import { Output } from "./output.ts"
+import { OutputBuffer } from "./output.ts"
 import type { AcknowledgementType } from "./packet-type.ts"
 import { decodeProperties, encodeProperties, type Properties } from "./properties.ts"
 import { PublishParser, propertiesOf } from "./publish-frame.ts"
@@ -78,7 +78,7 @@ describe("PUBLISH", () => {
   test("is read by mqtt-packet as it was meant", () => {
     fc.assert(
       fc.property(messages, forms, fc.boolean(), (message, form, isDuplicate) => {
-        const output = new Output()
+        const output = new OutputBuffer()
         const asked = { ...form, isDuplicate: isDuplicate && form.qos > 0 }
         writePublish(output, outgoing(message), asked)
         const bytes = output.take()
@@ -145,8 +145,8 @@ describe("PUBLISH", () => {
       fc.property(messages, forms, copies, (message, { packetId: _own, ...form }, list) => {
         const asked = { ...form, qos: form.qos === 0 ? (1 as const) : form.qos }
         const template = createPublishTemplate(outgoing(message), asked)
-        const whole = new Output()
-        const heads = new Output()
+        const whole = new OutputBuffer()
+        const heads = new OutputBuffer()
         const parts: Buffer[] = []
         const expected = list.map((copy) => {
           writeCopy(whole, template, copy)
@@ -164,7 +164,7 @@ describe("PUBLISH", () => {
 
 describe("output", () => {
   test("what was taken stays as it was, whatever is written afterwards", () => {
-    const output = new Output()
+    const output = new OutputBuffer()
     const taken: Buffer[] = []
     const expected: Buffer[] = []
     for (let turn = 0; turn < 300; turn++) {
@@ -204,7 +204,7 @@ describe("answers", () => {
   const four: AnswerForm = { version: 4 }
   const five: AnswerForm = { version: 5 }
   const written = (write: (output: Output) => unknown): Buffer => {
-    const output = new Output()
+    const output = new OutputBuffer()
     write(output)
     return output.take()
   }
@@ -289,7 +289,7 @@ describe("answers", () => {
   test("what a client cannot take is left out: user properties, then the reason string, then the packet", () => {
     const properties: Properties = { reasonString: "reason", userProperties: [["key", "value"]] }
     const read = (maximumPacketBytes: number): unknown => {
-      const output = new Output()
+      const output = new OutputBuffer()
       const isWritten = writeDisconnect(output, { reason: 0x97, properties }, { version: 5, maximumPacketBytes })
       expect(isWritten).toBe(output.length > 0)
       expect(output.length).toBeLessThanOrEqual(maximumPacketBytes)
