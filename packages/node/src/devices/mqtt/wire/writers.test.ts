@@ -203,7 +203,7 @@ test.each([4, 5, 6, 7] as const)("acknowledgements of type %i", (type: Acknowled
 describe("answers", () => {
   const four: AnswerForm = { version: 4 }
   const five: AnswerForm = { version: 5 }
-  const written = (write: (output: Output) => unknown): Buffer => {
+  const written = (write: (output: OutputBuffer) => unknown): Buffer => {
     const output = new OutputBuffer()
     write(output)
     return output.take()
