@@ -106,11 +106,14 @@ function begin(connection: Connection, candidate: Candidate): void {
     id: clientId,
     identity,
     session,
-    connect: packet,
+    level: packet.level,
+    maximumPacketBytes: packet.maximumPacketBytes,
+    wantsProblemInformation: packet.wantsProblemInformation,
+    isShortLived: packet.sessionExpirySeconds === 0,
     keepAliveMs: keepAliveS * 1_000,
     since: broker.options.clock.now(),
-    aliases: new Map(),
-    publishable: new Map(),
+    aliases: undefined,
+    publishable: undefined,
     endIdentity: identity.onRevoked(() => connection.close(reason.administrativeAction, "The right to connect ended")),
   }
   connection.client = client

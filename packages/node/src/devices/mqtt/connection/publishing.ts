@@ -39,7 +39,7 @@ export function takePublish(connection: Connection, client: Client, frame: Publi
   }
   if (qos === 1) intake.answer(connection, answerCode(packetType.puback, reason.success, packetId))
   else if (qos === 2) {
-    session.incoming.add(packetId)
+    session.takeIncoming(packetId)
     if (session.isPersistent) intake.record(incomingRecord(session.facts.number, packetId))
     intake.answer(connection, answerCode(packetType.pubrec, reason.success, packetId))
   }
@@ -60,12 +60,15 @@ function topicOf(connection: Connection, client: Client, frame: PublishFrame): T
     return undefined
   }
   if (topicStart === topicEnd) {
-    const known = client.aliases.get(topicAlias)
+    const known = client.aliases?.get(topicAlias)
     if (known === undefined) connection.broken(reason.protocolError, "A topic alias was used before it was given")
     return known
   }
   const topic = checkedTopic(connection, topics.find(buffer, topicStart, topicEnd).value)
-  if (topic !== undefined) client.aliases.set(topicAlias, topic)
+  if (topic !== undefined) {
+    client.aliases ??= new Map()
+    client.aliases.set(topicAlias, topic)
+  }
   return topic
 }
 
@@ -101,10 +104,12 @@ function holdIfTooMuch(connection: Connection): void {
 /** How often a connection's count begins anew; see `mqtt.ts`. */
 export const sweepsPerSecond = 4
 
-function mayPublish({ identity, publishable: remembered }: Client, topic: Topic): boolean {
+function mayPublish(client: Client, topic: Topic): boolean {
+  client.publishable ??= new Map()
+  const remembered = client.publishable
   const known = remembered.get(topic)
   if (known !== undefined) return known
-  const may = identity.mayPublish(topic.name)
+  const may = client.identity.mayPublish(topic.name)
   if (remembered.size >= mostRemembered) remembered.clear()
   remembered.set(topic, may)
   return may
