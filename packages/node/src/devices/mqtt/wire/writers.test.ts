@@ -180,6 +180,19 @@ describe("output", () => {
     expect(Buffer.concat(taken)).toEqual(Buffer.concat(expected))
     expect(output.length).toBe(0)
   })
+
+  test("is small while little is written, and gives a large block back", () => {
+    const output = new Output()
+    output.reserve(4)
+    output.at += 4
+    output.release()
+    expect(output.take()).toHaveLength(4)
+    expect(output.bytes.length).toBeLessThan(1_000)
+    output.reserve(100_000)
+    output.at += 100_000
+    expect(output.take()).toHaveLength(100_000)
+    expect(output.bytes).toHaveLength(0)
+  })
 })
 
 test.each([4, 5, 6, 7] as const)("acknowledgements of type %i", (type: AcknowledgementType) => {
