@@ -29,7 +29,10 @@ export interface PacketSink {
   unsubscribe(packet: Unsubscribe): void
   disconnect(packet: Disconnect): void
   auth(packet: Auth): void
-  /** The last call. Answered with CONNACK before a CONNECT was accepted, else with DISCONNECT in 5.0. */
+  /**
+   * The last call; then the connection is closed. First goes, in 5.0, a CONNACK before CONNECT was accepted and a
+   * DISCONNECT afterwards; in 3.1.1 nothing, but a CONNACK for a version or a client identifier that is refused.
+   */
   broken(reason: number, why: string): void
 }
 
