@@ -66,6 +66,12 @@ export const errorRegistry = {
   credential_not_found: entry(404, "never", "No credential has this username."),
   ban_invalid: entry(400, "never", "The description of a ban is malformed."),
   ban_not_found: entry(404, "never", "Nothing of this kind and value is banned."),
+  // tls
+  tls_invalid: entry(
+    400,
+    "never",
+    "The certificate, its key or the client authority of a TLS listener cannot be used.",
+  ),
   // api
   request_invalid: entry(400, "never", "The request does not fit its schema; each mistake is listed."),
   not_found: entry(404, "never", "There is nothing at this address."),
