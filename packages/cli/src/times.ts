@@ -54,3 +54,11 @@ export function countText(count: number): string {
 export function plural(count: number, noun: string): string {
   return `${countText(count)} ${noun}${count === 1 ? "" : "s"}`
 }
+
+/** `--expires`: a span from now, or a time. Throws `usage`. */
+export function parseExpiry(text: string): Date {
+  if (/^\d+(\.\d+)?(ms|s|m|h|d|w)$/.test(text)) return new Date(Date.now() + parseSpan(text, "--expires"))
+  const ms = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN
+  if (!Number.isNaN(ms)) return new Date(ms)
+  throw usageError(`--expires ${JSON.stringify(text)} is no time`, "Write it like 90d or 2030-01-31T12:00:00Z.")
+}

@@ -179,8 +179,6 @@ describe("PUBLISH", () => {
   })
 })
 
-describe("output", () => {})
-
 test.each([4, 5, 6, 7] as const)("acknowledgements of type %i", (type: AcknowledgementType) => {
   const bytes = Buffer.alloc(20)
   const cmd = ["puback", "pubrec", "pubrel", "pubcomp"][type - 4]
