@@ -45,6 +45,7 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
   addWrite(program, lazily)
   addQuery(program, lazily)
   addWatch(program, lazily)
+  addTestMapping(program, lazily)
   program.commandsGroup("What a node has:")
   addGet(program, lazily)
   addDescribe(program, lazily)
@@ -183,6 +184,31 @@ Examples:
   brume watch --json --count 10`,
     )
     .action(lazily(async () => (await import("./commands/watch.ts")).watch))
+}
+
+function addTestMapping(program: Command, lazily: Lazily): void {
+  program
+    .command("test-mapping")
+    .summary("show what an MQTT message becomes")
+    .description(
+      "Shows which mapping takes a message and the readings that it gives, or why it gives none (exit code 7). Needs no node.",
+    )
+    .requiredOption("--topic <topic>", "topic of the message")
+    .option("--payload <text>", "its payload")
+    .option("--file <file>", "read the payload from this file; - is stdin")
+    .option("--content-type <type>", "its content type, which MQTT 5 can carry")
+    .option("--config <file>", "configuration in YAML with devices.mappings (else BRUME_CONFIG)")
+    .option("--json", "JSON on stdout and nothing else there; errors as a problem body on stderr")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  brume test-mapping --topic devices/fridge-1/temperature --payload 4.2
+  brume test-mapping --config brume.yaml --topic tele/plug/SENSOR --file sensor.json
+
+How topics and payloads become readings: docs/guide/mapping.md`,
+    )
+    .action(lazily(async () => (await import("./commands/test-mapping.ts")).testMapping))
 }
 
 function addGet(program: Command, lazily: Lazily): void {

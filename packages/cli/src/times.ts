@@ -33,6 +33,12 @@ export function ageText(ms: number): string {
   return step === undefined ? "now" : `${Math.floor(ms / step[1])} ${step[2]}`
 }
 
+/** `2026-03-01T12:00:00.123456Z` of µs since 1970, as nodes write times. */
+export function microsText(us: number): string {
+  const ms = Math.floor(us / 1_000)
+  return `${new Date(ms).toISOString().slice(0, -1)}${String(us - ms * 1_000).padStart(3, "0")}Z`
+}
+
 /** `1.5 GiB`, in the unit that leaves one to four digits. */
 export function sizeText(bytes: number): string {
   const names = ["B", "KiB", "MiB", "GiB", "TiB"]
