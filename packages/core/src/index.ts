@@ -45,3 +45,13 @@ export {
   type StoreStats,
 } from "./store.ts"
 export { filterProblem, matchesFilter } from "./topic.ts"
+export {
+  type Captures,
+  fillTemplate,
+  matchPattern,
+  parseTopicPattern,
+  patternNames,
+  type TopicPattern,
+  templateProblem,
+  topicPatternProblem,
+} from "./topic-pattern.ts"

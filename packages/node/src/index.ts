@@ -16,6 +16,8 @@ export {
   parseSetting,
 } from "./config/describe.ts"
 export type { Config } from "./config/schema.ts"
+export type { MappingSettings } from "./devices/mapping/compile-mapping.ts"
+export { type Trial, type TrialReading, type TrialRequest, tryMapping } from "./devices/mapping/trial.ts"
 export { type Host, type RunOptions, runNode } from "./main.ts"
 export type { Node, NodeOptions } from "./node.ts"
 export { openNode } from "./rooms.ts"

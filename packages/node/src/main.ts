@@ -1,7 +1,8 @@
 /**
  * A node as the purpose of its process: signals, the ready line, the last words.
  *
- * - P1 stdout carries one line, when the node accepts: `ready http://127.0.0.1:7777 in 412 ms`. All else goes to stderr.
+ * - P1 stdout carries one line, when the node accepts: `ready http://127.0.0.1:7777 mqtt://127.0.0.1:1883 in 412 ms`,
+ *   with all addresses where it listens. All else goes to stderr.
  * - P2 SIGINT or SIGTERM closes the node and ends with code 0; within `closeLimitMs`, or with code 1. A second one ends
  *   the process at once: what was acknowledged is on disk already. SIGHUP changes nothing.
  * - P3 A fault of the program (an uncaught error) is logged once with all its causes and ends the process with code 70,
@@ -64,7 +65,7 @@ export async function runNode(config: Config, options: RunOptions = {}, host: Ho
     opened.push(node)
     if (node.madeAdmin !== undefined) host.writeNotice(adminNotice(node.madeAdmin))
     if (!watch.isEnding()) {
-      host.writeResult(`ready ${node.url} in ${Math.round(host.age())} ms\n`)
+      host.writeResult(`ready ${[node.url, ...node.mqttUrls].join(" ")} in ${Math.round(host.age())} ms\n`)
       if (beside !== undefined) opened.push(await beside(node))
     }
     const signal = await watch.ending

@@ -7,7 +7,7 @@
  * - N3 One node owns a data folder; the store holds its lock while the node is open.
  */
 import { fileURLToPath } from "node:url"
-import type { Closeable, Logger, Query } from "@brume/core"
+import { type Closeable, type Logger, type Query, SeriesCache } from "@brume/core"
 import { type Ambient, systemAmbient } from "./ambient/ambient.ts"
 import { type Api, openApi } from "./api/api.ts"
 import { type MadeAdmin, type OpenedTokens, openTokens } from "./auth/auth.ts"
@@ -16,10 +16,12 @@ import type { Config } from "./config/schema.ts"
 import { createDevices } from "./devices/devices.ts"
 import { createIngest, type IngestOptions } from "./devices/ingest.ts"
 import { createLive } from "./devices/live.ts"
-import { defaultPayloadLimits } from "./devices/payload/limits.ts"
+import type { Mqtt } from "./devices/mqtt/mqtt.ts"
+import { defaultPayloadLimits, type PayloadLimits } from "./devices/payload/limits.ts"
 import { openDisk } from "./disk/disk.ts"
 import { createMetrics, type Registry } from "./metrics/metrics.ts"
 import { openProcessMetrics } from "./metrics/process-metrics.ts"
+import { openMqttFront } from "./mqtt-front.ts"
 import { createNodeLogger } from "./node-logger.ts"
 import { openQuery } from "./query/query.ts"
 import { type NodeStore, openStore } from "./store/store.ts"
@@ -31,6 +33,8 @@ export interface Node extends Closeable {
   readonly epoch: string
   /** E.g. `http://127.0.0.1:7777`. */
   readonly url: string
+  /** Where it listens for MQTT: `mqtt://127.0.0.1:1883`; empty where it does not. */
+  readonly mqttUrls: readonly string[]
   readonly address: { readonly host: string; readonly port: number }
   /** The admin token that this opening made, if it did. */
   readonly madeAdmin: MadeAdmin | undefined
@@ -73,18 +77,23 @@ export async function openNode(
   }
   warnOfRisks(config, ambient, logger)
   try {
-    const { store, tokens, query, api } = await openRooms(common, keep, options)
+    const { store, tokens, query, api, mqtt } = await openRooms(common, keep, options)
     const { node: name, epoch } = store
     const { url, address } = api
-    logger.info("The node is open", { node: name, epoch, url, version, folder: config.store.path })
-    const close = once(async () => {
+    const mqttUrls = mqtt.urls
+    logger.info("The node is open", { node: name, epoch, url, mqtt: mqttUrls, version, folder: config.store.path })
+    const stopIntake = (): void => {
       api.stopIntake()
+      mqtt.stopIntake()
+    }
+    const close = once(async () => {
+      stopIntake()
       // Callers of long statements hear why they end before the API lets go of their connections.
       const stopping = clock.after(statementGraceMs, () => void query.close().catch(() => {}))
       await closeBackwards(opened).finally(() => stopping.cancel())
     })
     const { madeAdmin } = tokens
-    return { name, epoch, url, address, madeAdmin, close, [Symbol.asyncDispose]: close, stopIntake: api.stopIntake }
+    return { name, epoch, url, mqttUrls, address, madeAdmin, close, [Symbol.asyncDispose]: close, stopIntake }
   } catch (error) {
     await closeBackwards(opened).catch((failure: unknown) => {
       logger.warn("Closing what was open failed", { error: failure })
@@ -101,6 +110,7 @@ interface Rooms {
   readonly tokens: OpenedTokens
   readonly query: Query
   readonly api: Api
+  readonly mqtt: Mqtt
 }
 
 /** In the order in which each needs those before it. */
@@ -127,8 +137,33 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
       residentBytes: () => process.memoryUsage.rss(),
     }),
   )
+  const mqtt = keep(
+    await openMqttFront({
+      ...common,
+      store,
+      logger: logger("mqtt"),
+      version,
+      access: anonymousAccess,
+      series: new SeriesCache(),
+      payloadLimits: payloadLimitsOf(config),
+    }),
+  )
   const front = { store, tokens, query, consoleFolder: options.consoleFolder ?? ownConsole }
-  return { store, tokens, query, api: keep(await openFront(common, front)) }
+  return { store, tokens, query, mqtt, api: keep(await openFront(common, front)) }
+}
+
+const anonymousAccess = {
+  authenticate: async ({ isLoopback }: { isLoopback: boolean }) =>
+    isLoopback
+      ? {
+          name: "anonymous",
+          principal: { tokenId: "", name: "anonymous", scopes: ["read", "write"] as const, devices: undefined },
+          isUnrestricted: true,
+          mayPublish: () => true,
+          maySubscribe: () => true,
+          onRevoked: () => () => {},
+        }
+      : ("refused" as const),
 }
 
 /** Where the build puts the console's package, beside this one. */
@@ -137,7 +172,7 @@ const ownConsole = fileURLToPath(new URL("../../console/dist", import.meta.url))
 /** The API, and the devices behind it. */
 async function openFront(
   common: Common,
-  { store, tokens, query, consoleFolder }: Omit<Rooms, "api"> & { readonly consoleFolder: string },
+  { store, tokens, query, consoleFolder }: Omit<Rooms, "api" | "mqtt"> & { readonly consoleFolder: string },
 ): Promise<Api> {
   const { config, metrics, clock, logger } = common
   const { api } = config
@@ -161,15 +196,20 @@ async function openFront(
   })
 }
 
-function ingestLimits({ devices, api }: Config): Pick<IngestOptions, "limits" | "idempotency" | "deviceTags"> {
+function payloadLimitsOf({ devices, api }: Config): PayloadLimits {
   return {
-    limits: {
-      ...defaultPayloadLimits,
-      sizeBytes: api.maxBodyBytes,
-      readings: devices.maxReadingsPerRequest,
-      textLength: devices.maxTextLength,
-      jsonLength: devices.maxTextLength,
-    },
+    ...defaultPayloadLimits,
+    sizeBytes: api.maxBodyBytes,
+    readings: devices.maxReadingsPerRequest,
+    textLength: devices.maxTextLength,
+    jsonLength: devices.maxTextLength,
+  }
+}
+
+function ingestLimits(config: Config): Pick<IngestOptions, "limits" | "idempotency" | "deviceTags"> {
+  const { devices } = config
+  return {
+    limits: payloadLimitsOf(config),
     idempotency: { windowMs: devices.idempotencyWindowMs, maxKeys: devices.maxIdempotencyKeys },
     deviceTags: devices.lineProtocol.deviceTags,
   }

@@ -8,6 +8,9 @@ import type { Terminal } from "../terminal.ts"
 export interface UpFlags {
   readonly data?: string
   readonly http?: string
+  readonly mqtt?: string
+  readonly mqtts?: string
+  readonly insecureMqtt?: boolean
   readonly name?: string
   readonly config?: string
   readonly logLevel?: string
@@ -38,6 +41,7 @@ export function settingsOf(flags: UpFlags): FlagSetting[] {
   const given = flags as Readonly<Record<string, unknown>>
   const own = configFlags.flatMap(({ flag, key }) => {
     const value = given[attributeOf(flag)]
+    if (value === true) return [{ flag, key, value: "true" }]
     return typeof value === "string" ? [{ flag, key, value }] : []
   })
   return [...own, ...(flags.set ?? []).map(parseSetting)]

@@ -176,10 +176,11 @@ test.each([
   ["a: 1\n---\nb: 2", "brume.yaml:2:1", "is not YAML"],
   ["- a\n- b", "brume.yaml:1:1", "is a section"],
   ["just text", "brume.yaml:1:1", "is a section"],
-  ["api:\n  listen: {host: x}", "brume.yaml:2:3", "has no value"],
+  ["api:\n  listen: {host: x}", "brume.yaml:2:3", "is a map, but takes one value"],
   ["api:\n  listen: [a, b]", "brume.yaml:2:3", "is a list, but takes one value"],
   ["__proto__:\n  polluted: 1", "brume.yaml:1:1", "is no key"],
-  ["api: {allowedHosts: [[a]]}", "brume.yaml:1:7", "has no value"],
+  ["api: {allowedHosts: [[a]]}", "brume.yaml:1:7", "has an item that is no text"],
+  ["api: {allowedHosts: {a: b}}", "brume.yaml:1:7", "is a map, but takes a list"],
   ["api: &a {live: *a}", "brume.yaml", "live is no key"],
 ])("corrupt YAML %j is refused with its place", async (yaml, place, problem) => {
   const message = await refusal(sources({ yaml }))
@@ -248,4 +249,36 @@ test("--set takes KEY=VALUE", () => {
     value: "http://a?x=1",
   })
   expect(parseSetting("api.listen")).toEqual({ flag: "--set", key: "api.listen", value: "" })
+})
+
+test.each([
+  ["mqtt.listen", "0.0.0.0:1883"],
+  ["mqtt.tls.listen", "[::]:8883"],
+  ["mqtt.listen", "brume.example:1883"],
+])("anonymous MQTT is refused together with %s %s, and allowed on loopback", async (path, listen) => {
+  const anonymous = { "mqtt.allowAnonymous": "true" }
+  const mistakes = await mistakesOf(sources({ flags: { ...anonymous, [path]: listen } }))
+  expect(mistakes).toMatchObject([{ path: "mqtt.allowAnonymous", origin: "--set" }])
+  expect(mistakes[0]!.problem).toContain(`${path} (${listen})`)
+  const { config } = await resolveConfig(sources({ flags: { ...anonymous, [path]: "127.0.0.1:1883" } }))
+  expect(config.mqtt.allowAnonymous).toBe(true)
+  expect((await resolveConfig(sources({ flags: { [path]: listen } }))).config.mqtt.allowAnonymous).toBe(false)
+})
+
+test("a certificate without its key, a key without its certificate, and an authority without a listener are mistakes", async () => {
+  const one = async (path: string) => (await mistakesOf(sources({ flags: { [path]: "a.pem" } })))[0]?.problem
+  expect(await one("mqtt.tls.certificateFile")).toContain("mqtt.tls.keyFile")
+  expect(await one("mqtt.tls.keyFile")).toContain("mqtt.tls.certificateFile")
+  expect(await one("mqtt.tls.clientAuthorityFile")).toContain("mqtt.tls.listen")
+  const { config } = await resolveConfig(sources({ yaml: "mqtt: {tls: {certificateFile: a.pem, keyFile: ../b.pem}}" }))
+  expect(config.mqtt.tls).toMatchObject({
+    certificateFile: "/etc/brume/a.pem",
+    keyFile: "/etc/b.pem",
+    listen: undefined,
+  })
+})
+
+test("a flag key is true or false and nothing else", async () => {
+  const mistakes = await mistakesOf(sources({ flags: { "mqtt.allowAnonymous": "yes" } }))
+  expect(mistakes[0]?.problem).toContain("neither true nor false")
 })

@@ -6,6 +6,7 @@
  * - C2 Nothing is ignored silently: an unknown key, also in a variable that has the form `BRUME_…__…`, is a mistake.
  * - C3 A value is checked even where a stronger source overrides it.
  * - C4 A value reads the same in every source: durations and sizes with units, lists with commas.
+ * - C5 What is fine by itself and not together (conflicts.ts) is a mistake as well.
  *
  * It is not TypeBox with its compiler: keys here read quantities and paths, name their source and document themselves,
  * which a JSON schema does not; and its import costs 19 MB of resident memory and 200 ms at start.
@@ -14,11 +15,13 @@ import { readFile } from "node:fs/promises"
 import { hostname } from "node:os"
 import { dirname, resolve } from "node:path"
 import { FogError } from "@brume/core"
+import { conflictsOf } from "./conflicts.ts"
 import { type Environment, givenByEnvironment } from "./environment.ts"
 import type { Given, Mistake } from "./given.ts"
-import type { Key, Read } from "./key.ts"
+import { type Key, noValue, type Read } from "./key.ts"
+import { isSection, type Members } from "./members.ts"
 import { nearest } from "./nearest.ts"
-import { allKeys, type Config, envName, isSection, type Members, schema } from "./schema.ts"
+import { allKeys, type Config, envName, schema } from "./schema.ts"
 
 /** A value given on the command line. */
 export interface FlagSetting {
@@ -78,6 +81,9 @@ export async function resolveConfig(
     const key = keys.get(path)
     const read = key === undefined ? { problem: unknownKey(one, keys.keys()) } : readValue(key, one)
     if ("problem" in read) mistakes.push({ path, origin, problem: read.problem })
+    else if ("mistakes" in read)
+      for (const inner of read.mistakes)
+        mistakes.push({ path: path + inner.path, origin: inner.origin ?? origin, problem: inner.problem })
     else if (!values.has(path)) values.set(path, read.value)
     if (key !== undefined && !origins.has(path)) origins.set(path, origin)
   }
@@ -88,13 +94,14 @@ export async function resolveConfig(
     const written = path === "node.name" ? nameOfHost(hostName) : key.default
     if (written !== undefined) {
       const read = key.read(written, workingFolder)
-      if ("problem" in read) throw new TypeError(`The default of ${path} ${read.problem}`)
+      if (!("value" in read)) throw new TypeError(`The default of ${path} is none: ${JSON.stringify(read)}`)
       values.set(path, read.value)
     } else if (key.required && !isFileBroken) {
       mistakes.push({ path, origin: "nowhere", problem: `is missing: ${howToGive(path)}` })
     }
   }
 
+  mistakes.push(...conflictsOf({ values, origins }))
   if (mistakes.length > 0) throw mistakesFound(mistakes)
   return { config: assemble(schema, values) as Config, origins }
 }
@@ -158,7 +165,7 @@ async function readText(path: string, { readFile }: Surroundings): Promise<strin
 }
 
 function readValue(key: Key<unknown>, { written, folder }: Given): Read<unknown> {
-  if (written === undefined) return { problem: `has no value (${key.type}); leave the key out for its default` }
+  if (written === undefined) return noValue(key)
   return key.read(written, folder)
 }
 

@@ -4,12 +4,23 @@
  */
 import { isAbsolute, resolve } from "node:path"
 import { addressForm, parseAddress } from "./address.ts"
+import type { Members } from "./members.ts"
 import { durationExample, parseDuration, parseSize, showDuration, showSize, sizeExample } from "./quantity.ts"
+import { isWrittenMap, type Written } from "./written.ts"
 
-/** A value as it was written; a list only where YAML has one. */
-export type Written = string | readonly string[]
+/** A mistake inside a value. */
+export interface InnerMistake {
+  /** Below the key: `[2].time.unit`, `.name`. */
+  readonly path: string
+  readonly problem: string
+  /** Where it stands; undefined where only the whole value has a place. */
+  readonly origin?: string | undefined
+}
 
-export type Read<T> = { readonly value: T } | { readonly problem: string }
+export type Read<T> =
+  | { readonly value: T }
+  | { readonly problem: string }
+  | { readonly mistakes: readonly InnerMistake[] }
 
 export interface Key<T> {
   /** For the reference: kind and limits. */
@@ -23,6 +34,8 @@ export interface Key<T> {
   readonly example: string | undefined
   /** Must be given by somebody. */
   readonly required: boolean
+  /** Keys of the objects in a list of them. */
+  readonly items?: Members
   /** @param folder what a relative path is relative to. */
   read(written: Written, folder: string): Read<T>
 }
@@ -68,12 +81,20 @@ export function required<T>(key: Key<T>, { example }: NoDefault): Key<T> {
   return { ...key, example, required: true }
 }
 
-export function whole(options: Limits & { readonly default: string }): Key<number> {
+export function whole(options: Limits): Key<number> {
   const range = `${group(options.min)} to ${group(options.max)}`
   return single(options, `whole number, ${range}`, (text) => {
     const value = /^-?\d{1,16}$/.test(text) ? Number(text) : Number.NaN
     if (value >= options.min && value <= options.max) return { value }
     return { problem: `${quote(text)} is not a whole number from ${range}` }
+  })
+}
+
+/** A number with a fraction where wanted. */
+export function decimal(options: Common & { readonly default: string }): Key<number> {
+  return single(options, "number", (text) => {
+    const value = /^-?\d+(\.\d+)?([eE][-+]?\d+)?$/.test(text) ? Number(text) : Number.NaN
+    return Number.isFinite(value) ? { value } : { problem: `${quote(text)} is not a number such as 0.1` }
   })
 }
 
@@ -122,19 +143,37 @@ export function text(options: TextOptions): Key<string> {
 
 /** A folder; relative paths mean: below the folder of the file that says so, else below the working folder. */
 export function folder(options: Common): Key<string> {
-  return single(options, "path of a folder", (written, base) => {
+  return path(options, "path of a folder")
+}
+
+/** A file that is there; relative paths mean what they mean for a folder. */
+export function file(options: Common): Key<string> {
+  return path(options, "path of a file")
+}
+
+function path(options: Common, type: string): Key<string> {
+  return single(options, type, (written, base) => {
     if (written === "" || written.includes("\u0000")) return { problem: "is not a path" }
     if (/^~(\/|$)/.test(written)) return { problem: `${quote(written)} starts with ~, which only a shell understands` }
     return { value: isAbsolute(written) ? resolve(written) : resolve(base, written) }
   })
 }
 
+/** Yes or no. */
+export function flag(options: Common & { readonly default: "true" | "false" }): Key<boolean> {
+  return single(options, "true or false", (written) =>
+    written === "true" || written === "false"
+      ? { value: written === "true" }
+      : { problem: `${quote(written)} is neither true nor false` },
+  )
+}
+
 /** `HOST:PORT` to listen at. */
-export function address(options: Common & { readonly default: string }): Key<string> {
+export function address(options: Common & { readonly default?: string; readonly example?: string }): Key<string> {
   return single(options, "HOST:PORT", (written) =>
     addressForm.test(written) && parseAddress(written).port <= 65_535
       ? { value: written }
-      : { problem: `${quote(written)} is not HOST:PORT, such as 127.0.0.1:7777 or [::1]:7777` },
+      : { problem: `${quote(written)} is not HOST:PORT, such as ${options.default ?? options.example} or [::1]:7777` },
   )
 }
 
@@ -150,8 +189,10 @@ export function texts(
     example: undefined,
     required: false,
     read(written) {
-      const items = (typeof written === "string" ? written.split(",") : written).map((item) => item.trim())
-      const value = items.filter((item) => item !== "")
+      if (typeof written !== "string" && isWrittenMap(written)) return { problem: "is a map, but takes a list" }
+      const items = typeof written === "string" ? written.split(",") : written.items.map((item) => item.written)
+      if (!items.every((item) => typeof item === "string")) return { problem: "has an item that is no text" }
+      const value = items.map((item) => item.trim()).filter((item) => item !== "")
       if (value.length > options.most) return { problem: `has ${value.length} items, more than ${options.most}` }
       const odd = value.find((item) => !options.fits.test(item))
       return odd === undefined ? { value } : { problem: `${quote(odd)} is not ${options.form}` }
@@ -172,10 +213,16 @@ function single<T>(
     example: undefined,
     required: false,
     read(written, base) {
-      if (typeof written !== "string") return { problem: "is a list, but takes one value" }
+      if (typeof written !== "string")
+        return { problem: `is a ${isWrittenMap(written) ? "map" : "list"}, but takes one value` }
       return read(written.trim(), base)
     },
   }
+}
+
+/** What to say of a key that is there without a value. */
+export function noValue({ type, required }: Key<unknown>): { readonly problem: string } {
+  return { problem: `has no value (${type})${required ? "" : "; leave the key out for its default"}` }
 }
 
 function quote(written: string): string {

@@ -8,29 +8,37 @@ const maxScopes = 1_000
 export class DeviceScopes {
   /** By the filters, because a token's principal may be another object each time. Entries go with their series. */
   readonly #known = new Map<string, WeakMap<Series, boolean>>()
+  /** The same by the list that holds the filters: spares joining them where a session keeps its principal. */
+  readonly #byList = new WeakMap<readonly string[], WeakMap<Series, boolean>>()
 
   /** Throws `forbidden` when a reading is of a device that the principal may not write. */
   check(principal: Principal, batch: ReadingBatch): void {
     if (principal.devices === undefined) return
+    for (const series of batch.series) if (!this.allows(principal, series)) throw refused(principal, series.device)
+  }
+
+  allows(principal: Principal, series: Series): boolean {
+    if (principal.devices === undefined) return true
     const known = this.#knownOf(principal.devices)
-    for (const series of batch.series) {
-      let isAllowed = known.get(series)
-      if (isAllowed === undefined) {
-        isAllowed = allowsDevice(principal, series.device)
-        known.set(series, isAllowed)
-      }
-      if (!isAllowed) throw refused(principal, series.device)
+    let isAllowed = known.get(series)
+    if (isAllowed === undefined) {
+      isAllowed = allowsDevice(principal, series.device)
+      known.set(series, isAllowed)
     }
+    return isAllowed
   }
 
   #knownOf(filters: readonly string[]): WeakMap<Series, boolean> {
+    let known = this.#byList.get(filters)
+    if (known !== undefined) return known
     const name = filters.join("\n")
-    let known = this.#known.get(name)
+    known = this.#known.get(name)
     if (known === undefined) {
       if (this.#known.size >= maxScopes) this.#known.clear()
       known = new WeakMap()
       this.#known.set(name, known)
     }
+    this.#byList.set(filters, known)
     return known
   }
 }

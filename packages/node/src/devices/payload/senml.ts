@@ -58,9 +58,10 @@ interface Labels {
 
 const valueLabels = ["v", "vs", "vb", "vd"] as const
 
-export function parseSenml(bytes: Uint8Array, context: PayloadContext): ReadingBatch {
+/** @param baseName in force until a record brings one, where what carried the pack names the device. */
+export function parseSenml(bytes: Uint8Array, context: PayloadContext, baseName = ""): ReadingBatch {
   const { value: pack } = parseWholeJson(bytes, context)
-  const reader = new PackReader(context)
+  const reader = new PackReader(context, baseName)
   if (!Array.isArray(pack)) reader.mistakes.add("", "the payload is no array of records, which a SenML pack is (5)")
   else {
     if (pack.length > context.limits.readings) throw tooManyReadings(context.limits.readings)
@@ -92,15 +93,16 @@ class PackReader {
   readonly #batch = new ReadingBatch()
   /** Series of this pack by name, unit and whether it is the sum; as many as it has readings at most. */
   readonly #series = new Map<string, Series>()
-  #baseName = ""
+  #baseName: string
   #baseTime = 0
   #baseUnit: string | undefined
   #baseValue: number | ExactInteger = 0
   #baseSum: number | ExactInteger | undefined
   #version: number | undefined
 
-  constructor(context: PayloadContext) {
+  constructor(context: PayloadContext, baseName: string) {
     this.#context = context
+    this.#baseName = baseName
   }
 
   finish(): ReadingBatch {

@@ -1,0 +1,221 @@
+/** What all connections share. */
+import type { Clock, Logger, Random } from "@brume/core"
+import type { Mapper } from "../mapping/mapping.ts"
+import type { MqttAccess } from "./access.ts"
+import { Addresses } from "./addresses.ts"
+import { Congestion } from "./congestion.ts"
+import type { Connection } from "./connection/connection.ts"
+import { ChunkPool } from "./connection/outbox.ts"
+import { PublishEncoder } from "./connection/publish-encoder.ts"
+import { type Fanout, type FanoutOptions, planFanout, planFor } from "./fanout.ts"
+import { Intake } from "./intake.ts"
+import { isTooLong, type MqttLimits } from "./limits.ts"
+import type { Message } from "./message.ts"
+import { Retained } from "./retained.ts"
+import { hasRoutes, refreshRoutes, type Target, type Topic } from "./routes.ts"
+import { Backlog } from "./session/backlog.ts"
+import { Later } from "./session/later.ts"
+import { removed, willKey } from "./session/records.ts"
+import type { Session } from "./session/session.ts"
+import { Sessions } from "./session/sessions.ts"
+import { Statistics } from "./statistics.ts"
+import type { MqttStore } from "./store.ts"
+import { TopicTable } from "./topics/topic-table.ts"
+import { type Will, Wills } from "./wills.ts"
+import { reason } from "./wire/reason.ts"
+
+export interface BrokerOptions {
+  readonly store: MqttStore
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly limits: MqttLimits
+  readonly access: MqttAccess
+  readonly mapper: Mapper
+  /** Calls when everything that has arrived by now was read. */
+  readonly soon: (call: () => void) => void
+}
+
+/** Topics that are remembered with what they mean and where they go. */
+const maxTopics = 100_000
+const noMatches = { subscribers: [], groups: [] }
+
+export class Broker {
+  readonly options: BrokerOptions
+  readonly statistics = new Statistics()
+  readonly pool = new ChunkPool()
+  readonly encoder: PublishEncoder
+  readonly congestion: Congestion
+  readonly intake: Intake
+  readonly sessions: Sessions
+  readonly retained: Retained
+  readonly wills: Wills
+  readonly topics: TopicTable<Topic>
+  /** By client identifier: those whose CONNECT was accepted. */
+  readonly clients = new Map<string, Connection>()
+  readonly connections = new Set<Connection>()
+  readonly addresses = new Addresses()
+  readonly #later: Later
+  readonly #fanouts: FanoutOptions
+  /** Connections with something to send. */
+  #written: Connection[] = []
+  #isFlushDue = false
+
+  constructor(options: BrokerOptions) {
+    const { store, clock, random, logger, limits, mapper, soon } = options
+    this.options = options
+    this.encoder = new PublishEncoder(clock)
+    this.congestion = new Congestion(clock)
+    this.#later = new Later({ store, clock, logger })
+    const later = this.#later
+    this.intake = new Intake({
+      ...{ store, later, clock, logger, soon },
+      onEnded: () => this.flush(),
+      onFlowing: () => {
+        for (const connection of this.connections) connection.storeFlows()
+      },
+    })
+    const backlog = new Backlog({ later, logger })
+    this.sessions = new Sessions({
+      ...{ store, clock, logger, limits, backlog, later },
+      commit: (records, then) => {
+        for (const record of records) this.intake.record(record)
+        this.intake.afterwards((error) => {
+          if (error === undefined) then()
+        })
+      },
+      onExpired: (session) => this.wills.sessionEnded(session.clientId),
+    })
+    this.retained = new Retained({ store, clock, logger, limits, later })
+    this.wills = new Wills({
+      store,
+      clock,
+      logger,
+      later,
+      publish: (clientId, will) => this.#publishWill(clientId, will),
+    })
+    this.topics = new TopicTable<Topic>({
+      limit: maxTopics,
+      random,
+      create: (name) => ({
+        name,
+        mapping: mapper.resolve(name),
+        isTooLong: isTooLong(name, limits),
+        isSystem: name.startsWith("$"),
+        matches: noMatches,
+        version: -1,
+      }),
+    })
+    this.#fanouts = {
+      backlog,
+      hasRoom: () => this.sessions.queued.bytes < limits.maxQueuedBytesTotal,
+      onDropped: (session, message) => this.#dropped(session, message),
+    }
+  }
+
+  /** The connection has something to send: it goes out when the turn ends. */
+  written(connection: Connection): void {
+    this.#written.push(connection)
+    if (this.#isFlushDue) return
+    this.#isFlushDue = true
+    this.options.soon(() => this.flush())
+  }
+
+  /** Sends what was written. */
+  flush(): void {
+    this.#isFlushDue = false
+    const written = this.#written
+    if (written.length === 0) return
+    this.#written = []
+    for (const connection of written) connection.flush()
+  }
+
+  /** A message to all who subscribed to its topic; retained where it says so. */
+  publish(message: Message, topic: Topic, sender: Session | undefined): Fanout | undefined {
+    const { intake, sessions } = this
+    refreshRoutes(topic, sessions.tree)
+    if (message.retain) this.#retain(message)
+    if (!hasRoutes(topic)) return undefined
+    const fanout = planFanout(message, { topic, sender }, intake.records, this.#fanouts)
+    intake.deliver(fanout)
+    return fanout
+  }
+
+  /** Retained messages to a new subscription. */
+  publishTo(target: Target, message: Message): Fanout {
+    return planFor(message, [target], this.intake.records, this.#fanouts)
+  }
+
+  /** A message of the node itself, or of one of its rooms: mapped and fanned out as if a client had sent it. */
+  publishOwn(message: Message): void {
+    const { intake, options, topics } = this
+    const name = Buffer.from(message.topic)
+    const topic = topics.find(name, 0, name.length).value
+    const payload = Buffer.from(message.payload.buffer, message.payload.byteOffset, message.payload.length)
+    topic.mapping?.add(intake.batch, payload, 0, payload.length, options.clock.now())
+    this.publish(message, topic, undefined)
+  }
+
+  /** A retained message of the server about itself: not in the log, it is made anew. */
+  tell(topicName: string, text: string): void {
+    const payload = Buffer.from(text)
+    const message: Message = {
+      ...{ topic: topicName, payload, qos: 0, retain: true, expiresAt: undefined },
+      properties: payload.subarray(payload.length),
+    }
+    this.retained.apply(message)
+    const name = Buffer.from(topicName)
+    const topic = this.topics.find(name, 0, name.length).value
+    this.publish({ ...message, retain: false }, topic, undefined)
+  }
+
+  /** Ends a client's connection, and its session too where `isForgotten`. Returns whether there was one. */
+  endClient(clientId: string, isForgotten: boolean): boolean {
+    const connection = this.clients.get(clientId)
+    connection?.close(reason.administrativeAction, "An administrator ended the connection")
+    const session = this.sessions.get(clientId)
+    if (session !== undefined && isForgotten) for (const record of this.sessions.end(session)) this.#later.put(record)
+    return connection !== undefined || session !== undefined
+  }
+
+  /** Every so often: ends what is over. */
+  sweep(): void {
+    const now = this.options.clock.monotonic()
+    for (const connection of this.connections) connection.sweep(now)
+    this.sessions.sweep()
+    this.retained.sweep()
+    this.wills.sweep()
+  }
+
+  /** Makes durable what may wait. */
+  close(): void {
+    this.intake.flush()
+    this.#later.flush()
+  }
+
+  #retain(message: Message): void {
+    const record = this.retained.plan(message)
+    if (record === undefined) {
+      this.options.logger.warn("A retained message is not kept: there is no room for more", { topic: message.topic })
+      return
+    }
+    this.intake.record(record)
+    this.intake.afterwards((error) => {
+      if (error === undefined) this.retained.apply(message)
+    })
+  }
+
+  #publishWill(clientId: string, { message }: Will): void {
+    this.intake.record(removed(willKey(clientId)))
+    this.publishOwn(message)
+  }
+
+  #dropped(session: Session, message: Message): void {
+    this.statistics.dropped++
+    this.options.logger.warn("A message found no room in a session and is not delivered to it", {
+      client: session.clientId,
+      topic: message.topic,
+      waiting: session.queuedMessages,
+    })
+  }
+}

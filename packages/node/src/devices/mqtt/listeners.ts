@@ -1,0 +1,85 @@
+/** Where clients connect: TCP and TLS. */
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net"
+import { createServer as createTlsServer, type TlsOptions, type Server as TlsServer } from "node:tls"
+import { FogError } from "@brume/core"
+import type { Broker } from "./broker.ts"
+import { Connection } from "./connection/connection.ts"
+import { TcpLink } from "./connection/tcp-link.ts"
+
+export interface ListenAddress {
+  /** Without brackets. */
+  readonly host: string
+  /** 0 lets the system choose. */
+  readonly port: number
+}
+
+export interface Listener {
+  readonly address: ListenAddress
+  /** Takes no more connections. */
+  stop(): void
+}
+
+/** Connections that wait to be accepted: a storm of reconnections comes at once. */
+const backlog = 4_096
+
+/** Listens when it resolves. Throws `listen_failed`. */
+export async function openTcpListener(broker: Broker, listen: ListenAddress): Promise<Listener> {
+  const server = createServer({ noDelay: true }, (socket) => serve(broker, socket))
+  return bind(server, { ...listen, scheme: "mqtt" })
+}
+
+/** Listens when it resolves. Throws `listen_failed`. */
+export async function openTlsListener(broker: Broker, listen: ListenAddress, tls: TlsOptions): Promise<Listener> {
+  const { connectTimeoutMs } = broker.options.limits
+  const server: TlsServer = createTlsServer({ ...tls, handshakeTimeout: connectTimeoutMs }, (socket) =>
+    serve(broker, socket),
+  )
+  // Peers that speak no TLS are no news.
+  server.on("tlsClientError", (_error, socket) => socket.destroy())
+  return bind(server, { ...listen, scheme: "mqtts" })
+}
+
+function serve(broker: Broker, socket: Socket): void {
+  if (!hasRoom(broker, socket.remoteAddress ?? "")) socket.destroy()
+  else {
+    const link = new TcpLink(socket)
+    link.listen(new Connection(broker, link))
+  }
+}
+
+/** Whether one more connection from this address may be served. */
+export function hasRoom({ addresses, connections, options, statistics }: Broker, peerAddress: string): boolean {
+  const { maxConnections, maxConnectionsPerAddress = Number.POSITIVE_INFINITY } = options.limits
+  const ofAddress = addresses.count(peerAddress)
+  if (connections.size < maxConnections && ofAddress < maxConnectionsPerAddress) return true
+  statistics.refused++
+  options.logger.warn("A connection was refused: the node serves as many as it may", {
+    connections: connections.size,
+    peer: peerAddress,
+    ofAddress,
+  })
+  return false
+}
+
+async function bind(server: Server, { host, port, scheme }: ListenAddress & { scheme: string }): Promise<Listener> {
+  // The name may stand for two addresses, and one server listens on one.
+  const address = host === "localhost" ? "127.0.0.1" : host
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (cause: NodeJS.ErrnoException) =>
+      reject(
+        new FogError("listen_failed", {
+          message: `Cannot listen on ${scheme}://${host}:${port}: ${cause.code ?? cause.message}`,
+          hint: "Is another broker there? Stop it, or name another port.",
+          cause,
+        }),
+      ),
+    )
+    server.listen({ host: address, port, backlog }, () => resolve())
+  })
+  server.on("error", () => {})
+  const bound = server.address() as AddressInfo
+  return {
+    address: { host: bound.address, port: bound.port },
+    stop: () => void server.close(),
+  }
+}

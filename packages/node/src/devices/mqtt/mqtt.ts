@@ -1,0 +1,144 @@
+/**
+ * The MQTT front: MQTT 3.1.1 and 5.0 over TCP, TLS and WebSocket, with the node's log under it.
+ *
+ * - M1 What is acknowledged is on disk: readings, what sessions are owed, what is retained (I1 in intake.ts).
+ * - M2 A peer costs nothing before its CONNECT is accepted (C1 in connection.ts), and bounded memory afterwards:
+ *   limits.ts.
+ * - M3 A client that breaks the rules, sends too fast or takes too little harms itself alone.
+ *
+ * The parts, in the order in which a message meets them: listeners.ts and connection/ (bytes, packets), wire/ (packets of
+ * both versions), intake.ts (turns and commits), routes.ts and topics/ (who gets it), fanout.ts, session/ (what is
+ * promised and kept), retained.ts and wills.ts. docs/decisions/mqtt-front.md argues for it.
+ *
+ * It is not a queue for programs: those read the store. It does not know what topics mean: mapping/ does.
+ */
+import type { TlsOptions } from "node:tls"
+import type { Clock, Closeable, Logger, Random, Timer } from "@brume/core"
+import type { Mapper } from "../mapping/mapping.ts"
+import type { MqttAccess } from "./access.ts"
+import { Broker } from "./broker.ts"
+import { type ClientFacts, factsOf } from "./client-facts.ts"
+import { sweepsPerSecond } from "./connection/publishing.ts"
+import type { MqttLimits } from "./limits.ts"
+import { type ListenAddress, type Listener, openTcpListener, openTlsListener } from "./listeners.ts"
+import { exposeStatistics, type Gauges, systemTopics, type TotalMetrics } from "./statistics.ts"
+import type { MqttStore } from "./store.ts"
+import { reason } from "./wire/reason.ts"
+
+export interface MqttOptions {
+  readonly store: MqttStore
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly metrics: TotalMetrics
+  readonly version: string
+  readonly limits: MqttLimits
+  readonly access: MqttAccess
+  readonly mapper: Mapper
+  /** Where it listens over TCP; nowhere when left out. */
+  readonly listen?: ListenAddress | undefined
+  /** The same over TLS. */
+  readonly tls?: { readonly listen: ListenAddress; readonly options: TlsOptions } | undefined
+  /** Calls when everything that has arrived by now was read. @default the event loop's */
+  readonly soon?: (call: () => void) => void
+}
+
+export interface Mqtt extends Closeable {
+  /** Where it listens: `mqtt://127.0.0.1:1883`. */
+  readonly urls: readonly string[]
+  /** By client identifier. */
+  clients(): ClientFacts[]
+  client(clientId: string): ClientFacts | undefined
+  /** Ends its connection, and its session too where `isForgotten`. Returns whether there was something to end. */
+  disconnect(clientId: string, options: { readonly isForgotten: boolean }): boolean
+  /** Takes no more connections. */
+  stopIntake(): void
+}
+
+const systemIntervalMs = 10_000
+
+/** Listens when it resolves. Throws `listen_failed`. */
+export async function openMqtt(options: MqttOptions): Promise<Mqtt> {
+  const { clock, metrics, listen, tls, soon = (call) => void setImmediate(call) } = options
+  const broker = new Broker({ ...options, soon })
+  // Wills of clients that were lost with the node come before anybody connects.
+  broker.sweep()
+  const gauges = gaugesOf(broker)
+  exposeStatistics(metrics, broker.statistics, gauges)
+  const listeners: Listener[] = []
+  const urls: string[] = []
+  const keep = (scheme: string, listener: Listener): void => {
+    listeners.push(listener)
+    const { host, port } = listener.address
+    urls.push(`${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`)
+  }
+  const stopIntake = (): void => {
+    for (const listener of listeners.splice(0)) listener.stop()
+  }
+  try {
+    if (listen !== undefined) keep("mqtt", await openTcpListener(broker, listen))
+    if (tls !== undefined) keep("mqtts", await openTlsListener(broker, tls.listen, tls.options))
+  } catch (error) {
+    stopIntake()
+    throw error
+  }
+  const begunMs = clock.monotonic()
+  const sweeping = every(clock, 1_000 / sweepsPerSecond, () => broker.sweep())
+  const telling = every(clock, systemIntervalMs, () => {
+    const uptimeS = (clock.monotonic() - begunMs) / 1_000
+    for (const [topic, text] of systemTopics(broker.statistics, gauges, { version: options.version, uptimeS }))
+      broker.tell(topic, text)
+  })
+  let closing: Promise<void> | undefined
+  const close = (): Promise<void> => {
+    closing ??= (async () => {
+      stopIntake()
+      sweeping.cancel()
+      telling.cancel()
+      broker.close()
+      // Sessions stay, and wills are kept for the next start.
+      for (const connection of broker.connections) connection.leaveOpen(reason.serverShuttingDown)
+      broker.close()
+    })()
+    return closing
+  }
+  return {
+    urls,
+    clients: () => [...broker.sessions].map((session) => factsOf(broker, session)),
+    client: (clientId) => {
+      const session = broker.sessions.get(clientId)
+      return session === undefined ? undefined : factsOf(broker, session)
+    },
+    disconnect: (clientId, { isForgotten }) => broker.endClient(clientId, isForgotten),
+    stopIntake,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+function gaugesOf(broker: Broker): Gauges {
+  return {
+    connections: () => broker.connections.size,
+    sessions: () => broker.sessions.count,
+    subscriptions: () => broker.sessions.subscriptions,
+    retained: () => broker.retained.count,
+    queuedMessages: () => broker.sessions.queued.messages,
+    queuedBytes: () => broker.sessions.queued.bytes,
+  }
+}
+
+function every(clock: Clock, periodMs: number, call: () => void): Timer {
+  let timer: Timer
+  let isCancelled = false
+  const turn = (): void => {
+    call()
+    if (!isCancelled) timer = clock.after(periodMs, turn)
+  }
+  timer = clock.after(periodMs, turn)
+  return {
+    cancel() {
+      isCancelled = true
+      timer.cancel()
+    },
+  }
+}
