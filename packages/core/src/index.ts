@@ -9,7 +9,7 @@ export {
   type Tokens,
 } from "./access.ts"
 export type { Clock, Closeable, Counter, Histogram, Logger, LogLevel, Metrics, Random, Timer } from "./ambient.ts"
-export type { Disk, DiskFile, DiskLock } from "./disk.ts"
+export type { Disk, DiskFile, DiskLock, OpenOptions } from "./disk.ts"
 export {
   type ErrorCode,
   type ErrorEntry,
