@@ -2,15 +2,16 @@
  * The API room with everything behind it: tokens, ingest, devices and live streams are the real rooms over a store in
  * memory; SQL is answered by a script. `inject` needs no socket, `listen` opens a real one.
  */
-import type {
-  Clock,
-  FogError,
-  Metrics,
-  Query,
-  QueryAnswer,
-  QueryRequest,
-  RunningQuery,
-  TokenRequest,
+import {
+  type Clock,
+  type FogError,
+  type Metrics,
+  type Query,
+  type QueryAnswer,
+  type QueryRequest,
+  type RunningQuery,
+  SeriesCache,
+  type TokenRequest,
 } from "@brume/core"
 import { SeededRandom, SilentLogger, VirtualClock } from "@brume/testkit"
 import { type Api, openApi } from "../../packages/node/src/api/api.ts"
@@ -20,6 +21,10 @@ import type { KnownDevice } from "../../packages/node/src/api/ports.ts"
 import { openTokens } from "../../packages/node/src/auth/auth.ts"
 import { createIngest } from "../../packages/node/src/devices/ingest.ts"
 import { createLive } from "../../packages/node/src/devices/live.ts"
+import { createMapper } from "../../packages/node/src/devices/mapping/mapping.ts"
+import { defaultMqttLimits } from "../../packages/node/src/devices/mqtt/limits.ts"
+import { type Mqtt, openMqtt } from "../../packages/node/src/devices/mqtt/mqtt.ts"
+import { defaultPayloadLimits } from "../../packages/node/src/devices/payload/limits.ts"
 import { createMetrics } from "../../packages/node/src/metrics/metrics.ts"
 import { MemoryStore } from "./memory-store.ts"
 
@@ -31,6 +36,7 @@ export interface ApiRig {
   readonly clock: VirtualClock
   readonly logger: SilentLogger
   readonly metrics: Metrics & { expose(): Promise<string> }
+  readonly mqtt: Mqtt
   readonly admin: string
   readonly options: ApiOptions
   /** What statements answer; one row by default. */
@@ -58,6 +64,13 @@ export async function apiRig(): Promise<ApiRig> {
     logger,
     maxTokens: 100,
   })
+  const mqtt = await openMqtt({
+    ...{ store, clock: machineClock, random, logger, metrics },
+    version: "0.0.0-rig",
+    limits: defaultMqttLimits,
+    access: { authenticate: async () => everybody },
+    mapper: createMapper({ mappings: [], series: new SeriesCache(), limits: defaultPayloadLimits }),
+  })
   const rig = { answers: oneRow, running: [] as RunningQuery[], cancelled: [] as string[] }
   const query: Pick<Query, "answer" | "running" | "cancel"> = {
     answer: async (request) => rig.answers(request),
@@ -75,6 +88,7 @@ export async function apiRig(): Promise<ApiRig> {
     store,
     ingest: createIngest({ store, clock, logger, metrics }),
     devices: devicesOf(store),
+    mqtt,
     live: createLive({ store, metrics }),
     metrics,
     expose: () => metrics.expose(),
@@ -87,6 +101,7 @@ export async function apiRig(): Promise<ApiRig> {
     clock,
     logger,
     metrics,
+    mqtt,
     admin: tokens.madeAdmin!.secret.reveal(),
     options,
     async token(request: Partial<TokenRequest>) {
@@ -98,6 +113,16 @@ export async function apiRig(): Promise<ApiRig> {
       openApi({ ...options, metrics: createMetrics(), clock: machineClock, ...changes }),
   })
 }
+
+/** Everyone may do everything over MQTT; how the node asks is tested elsewhere. */
+const everybody = {
+  name: "everybody",
+  principal: { tokenId: "", name: "everybody", scopes: ["read", "write"], devices: undefined },
+  isUnrestricted: true,
+  mayPublish: () => true,
+  maySubscribe: () => true,
+  onRevoked: () => () => {},
+} as const
 
 const oneRow: AnswerScript = () => ({
   id: "q-1",

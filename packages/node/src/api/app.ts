@@ -11,7 +11,8 @@ import { type Connections, createConnections } from "./connections.ts"
 import { buildDocument, registerDocument } from "./document.ts"
 import { createGate } from "./gate.ts"
 import { addJsonBody, jsonBodyBytes } from "./json-body.ts"
-import { addLiveRoute, type LiveConnections, registerUpgrades } from "./live/live-route.ts"
+import { addLiveRoute, type LiveConnections } from "./live/live-route.ts"
+import { addMqttRoute, type MqttSockets } from "./live/mqtt-route.ts"
 import { type ApiLimits, type ApiOptions, resolveLimits } from "./options.ts"
 import { createProblemHandler } from "./problems.ts"
 import { addRequestHooks, createRequestIds, notFound, type Requests } from "./requests.ts"
@@ -23,12 +24,14 @@ import { addNodeRoutes } from "./routes/node.ts"
 import { addQueryRoutes } from "./routes/query.ts"
 import { addReadingsRoute } from "./routes/readings.ts"
 import { addTokenRoutes } from "./routes/tokens.ts"
+import { type AcceptWebSocket, addUpgrades } from "./upgrades.ts"
 
 export interface App {
   readonly fastify: FastifyInstance
   readonly limits: ApiLimits
   readonly requests: Requests
   readonly live: LiveConnections
+  readonly mqtt: MqttSockets
 }
 
 export async function createApp(options: ApiOptions): Promise<App> {
@@ -49,7 +52,7 @@ export async function createApp(options: ApiOptions): Promise<App> {
     throw notFound(request, allowedMethods)
   })
   await registerDocument(app, options.version)
-  await registerUpgrades(app)
+  const accept = addUpgrades(app)
   const authenticate = createAuthentication({ ...options, attempts: attemptsOf(options, limits) })
   const gate = createGate({
     listenHost: options.listen.host,
@@ -62,9 +65,9 @@ export async function createApp(options: ApiOptions): Promise<App> {
     invite: connections.invite,
     metrics: options.metrics,
   })
-  const live = await addRoutes(app, options, { limits, readBody })
+  const sockets = await addRoutes(app, options, { limits, readBody, accept })
   await app.ready()
-  return { fastify: app, limits, requests, live }
+  return { fastify: app, limits, requests, ...sockets }
 }
 
 function serverOptions(limits: ApiLimits, connections: Connections): FastifyHttpOptions<Server> {
@@ -101,10 +104,14 @@ function attemptsOf({ clock }: ApiOptions, { maxFailedAttempts }: ApiLimits) {
 interface RouteParts {
   readonly limits: ApiLimits
   readonly readBody: BodyReader
+  readonly accept: AcceptWebSocket
 }
 
-async function addRoutes(app: FastifyInstance, options: ApiOptions, parts: RouteParts): Promise<LiveConnections> {
-  const { limits, readBody } = parts
+async function addRoutes(
+  app: FastifyInstance,
+  options: ApiOptions,
+  { limits, readBody, accept }: RouteParts,
+): Promise<Pick<App, "live" | "mqtt">> {
   const bodies = { ...options, readBody, maxBodyBytes: limits.maxBodyBytes }
   addJsonBody(app, readBody)
   await app.register(async (scope) => {
@@ -113,7 +120,8 @@ async function addRoutes(app: FastifyInstance, options: ApiOptions, parts: Route
   })
   addDeviceRoutes(app, options)
   addQueryRoutes(app, { ...options, stallMs: limits.stallMs })
-  const live = addLiveRoute(app, { ...options, maxConnections: limits.maxLiveConnections })
+  const live = addLiveRoute(app, { ...options, accept, maxConnections: limits.maxLiveConnections })
+  const mqtt = addMqttRoute(app, { ...options, accept, maxConnections: limits.maxMqttConnections })
   addTokenRoutes(app, { tokens: options.tokens, onRevoked: () => live.checkTokens() })
   addNodeRoutes(app, options)
   addDocsRoutes(app, () => buildDocument(app))
@@ -122,7 +130,7 @@ async function addRoutes(app: FastifyInstance, options: ApiOptions, parts: Route
     addInfluxRoutes(scope, bodies)
   })
   await addConsoleRoutes(app, { folder: options.consoleFolder, version: options.version })
-  return live
+  return { live, mqtt }
 }
 
 /** The handlers read the bodies themselves, whatever their type. */

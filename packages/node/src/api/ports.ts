@@ -1,5 +1,7 @@
 /** What other rooms do for the API. Structural: each room's own types fit without naming these. */
+import type { Socket } from "node:net"
 import type { FogError, Principal, Reading } from "@brume/core"
+import type { WebSocket } from "ws"
 
 export interface Sender {
   readonly principal: Principal
@@ -78,4 +80,24 @@ export interface LiveQueue {
   takeDropped(): number
   /** Idempotent. */
   close(): void
+}
+
+/** The MQTT front, as far as HTTP leads to it. */
+export interface MqttPort {
+  readonly webSockets: MqttWebSockets
+}
+
+export interface MqttWebSockets {
+  /** Longest message: packets may be split over messages, and share one. */
+  readonly maxMessageBytes: number
+  /** Speaks MQTT over a WebSocket whose handshake is over. Who is there is said in CONNECT. */
+  serve(webSocket: WebSocket, from: WebSocketOrigin): void
+  /** The node stops: each client is told and disconnected. */
+  endAll(): void
+}
+
+export interface WebSocketOrigin {
+  readonly socket: Socket
+  /** It came through a proxy, so that the address of the socket says nothing about the client. */
+  readonly isForwarded: boolean
 }

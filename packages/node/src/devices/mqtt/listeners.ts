@@ -1,10 +1,12 @@
-/** Where clients connect: TCP and TLS. */
+/** Where clients connect: TCP, TLS, and WebSockets that the API hands over. */
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net"
 import { createServer as createTlsServer, type TlsOptions, type Server as TlsServer } from "node:tls"
 import { FogError } from "@brume/core"
+import type { WebSocket } from "ws"
 import type { Broker } from "./broker.ts"
 import { Connection } from "./connection/connection.ts"
 import { TcpLink } from "./connection/tcp-link.ts"
+import { WebSocketLink, type WebSocketOrigin } from "./connection/web-socket-link.ts"
 
 export interface ListenAddress {
   /** Without brackets. */
@@ -40,16 +42,31 @@ export async function openTlsListener(broker: Broker, listen: ListenAddress, tls
 }
 
 function serve(broker: Broker, socket: Socket): void {
-  if (broker.connections.size >= broker.options.limits.maxConnections) {
-    broker.statistics.refused++
-    broker.options.logger.warn("A connection was refused: the node serves as many as it may", {
-      connections: broker.connections.size,
-    })
+  if (isFull(broker)) {
     socket.destroy()
     return
   }
   const link = new TcpLink(socket)
   link.listen(new Connection(broker, link))
+}
+
+/** Try again later. RFC 6455 7.4.1, as registered by IANA. */
+const tryAgainLater = 1013
+
+export function serveWebSocket(broker: Broker, webSocket: WebSocket, from: WebSocketOrigin): void {
+  if (isFull(broker)) {
+    webSocket.close(tryAgainLater, "The node serves as many connections as it may")
+    return
+  }
+  const link = new WebSocketLink(webSocket, from)
+  link.listen(new Connection(broker, link))
+}
+
+function isFull({ connections, options, statistics }: Broker): boolean {
+  if (connections.size < options.limits.maxConnections) return false
+  statistics.refused++
+  options.logger.warn("A connection was refused: the node serves as many as it may", { connections: connections.size })
+  return true
 }
 
 async function bind(server: Server, { host, port, scheme }: ListenAddress & { scheme: string }): Promise<Listener> {

@@ -14,13 +14,16 @@
  */
 import type { TlsOptions } from "node:tls"
 import type { Clock, Closeable, Logger, Random, Timer } from "@brume/core"
+import type { WebSocket } from "ws"
 import type { Mapper } from "../mapping/mapping.ts"
 import type { MqttAccess } from "./access.ts"
 import { Broker } from "./broker.ts"
 import { type ClientFacts, factsOf } from "./client-facts.ts"
+import type { Connection } from "./connection/connection.ts"
 import { sweepsPerSecond } from "./connection/publishing.ts"
+import type { WebSocketOrigin } from "./connection/web-socket-link.ts"
 import type { MqttLimits } from "./limits.ts"
-import { type ListenAddress, type Listener, openTcpListener, openTlsListener } from "./listeners.ts"
+import { type ListenAddress, type Listener, openTcpListener, openTlsListener, serveWebSocket } from "./listeners.ts"
 import { exposeStatistics, type Gauges, systemTopics, type TotalMetrics } from "./statistics.ts"
 import type { MqttStore } from "./store.ts"
 import { reason } from "./wire/reason.ts"
@@ -51,10 +54,23 @@ export interface Mqtt extends Closeable {
   client(clientId: string): ClientFacts | undefined
   /** Ends its connection, and its session too where `isForgotten`. Returns whether there was something to end. */
   disconnect(clientId: string, options: { readonly isForgotten: boolean }): boolean
+  readonly webSockets: WebSockets
   /** Takes no more connections. */
   stopIntake(): void
 }
 
+/** Clients whose connections another room took in. */
+export interface WebSockets {
+  /** Longest message: room for a packet that shares it with others. */
+  readonly maxMessageBytes: number
+  /** Speaks MQTT over a WebSocket whose handshake is over. */
+  serve(webSocket: WebSocket, from: WebSocketOrigin): void
+  /** The node stops: each client is told and disconnected; sessions stay. */
+  endAll(): void
+}
+
+/** Clients join packets to messages of about this size at most. */
+const joinedBytes = 1_048_576
 const systemIntervalMs = 10_000
 
 /** Listens when it resolves. Throws `listen_failed`. */
@@ -95,7 +111,7 @@ export async function openMqtt(options: MqttOptions): Promise<Mqtt> {
       telling.cancel()
       broker.close()
       // Sessions stay, and wills are kept for the next start.
-      for (const connection of broker.connections) connection.leaveOpen(reason.serverShuttingDown)
+      leaveAll(broker, () => true)
       broker.close()
     })()
     return closing
@@ -108,10 +124,19 @@ export async function openMqtt(options: MqttOptions): Promise<Mqtt> {
       return session === undefined ? undefined : factsOf(broker, session)
     },
     disconnect: (clientId, { isForgotten }) => broker.endClient(clientId, isForgotten),
+    webSockets: {
+      maxMessageBytes: options.limits.maxPacketBytes + joinedBytes,
+      serve: (webSocket, from) => serveWebSocket(broker, webSocket, from),
+      endAll: () => leaveAll(broker, ({ link }) => link.transport === "websocket"),
+    },
     stopIntake,
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+function leaveAll({ connections }: Broker, isMeant: (connection: Connection) => boolean): void {
+  for (const connection of connections) if (isMeant(connection)) connection.leaveOpen(reason.serverShuttingDown)
 }
 
 function gaugesOf(broker: Broker): Gauges {
