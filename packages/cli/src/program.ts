@@ -55,6 +55,7 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
   program.commandsGroup("What a node has:")
   addGet(program, lazily)
   addDescribe(program, lazily)
+  addClient(program, lazily)
   addToken(program, lazily)
   program.commandsGroup("This command:")
   addOwn(program, lazily)
@@ -206,12 +207,21 @@ Examples:
 }
 
 function addGet(program: Command, lazily: Lazily): void {
-  const get = program.command("get").summary("list devices, tokens or queries").description("Lists what a node has.")
+  const get = program
+    .command("get")
+    .summary("list devices, MQTT clients, tokens or queries")
+    .description("Lists what a node has.")
   atNode(get.command("devices"))
     .alias("device")
     .description("Lists devices with their latest values.")
     .option("--device <filter>", "only devices that fit, as often as needed", collect)
     .action(lazily(async () => (await import("./commands/get.ts")).getDevices))
+  atNode(get.command("clients"))
+    .alias("client")
+    .description("Lists MQTT clients, connected or away; needs a token with the scope admin.")
+    .option("--connected", "only those that are connected")
+    .option("--away", "only those that are not")
+    .action(lazily(async () => (await import("./commands/client.ts")).getClients))
   atNode(get.command("tokens"))
     .alias("token")
     .description("Lists tokens; needs one with the scope admin.")
@@ -225,15 +235,28 @@ function addGet(program: Command, lazily: Lazily): void {
 function addDescribe(program: Command, lazily: Lazily): void {
   const describe = program
     .command("describe")
-    .summary("show all about a device or the node")
+    .summary("show all about a device, an MQTT client or the node")
     .description("Shows everything that a node knows of one thing.")
   atNode(describe.command("device"))
     .description("Shows each series of a device with its newest reading.")
     .argument("<name>", "the device's name, e.g. cold/room-1")
     .action(lazily(async () => (await import("./commands/describe.ts")).describeDevice))
+  atNode(describe.command("client"))
+    .description("Shows an MQTT client: its connection, its session and its subscriptions.")
+    .argument("<id>", "its client identifier, as `brume get clients` shows it")
+    .action(lazily(async () => (await import("./commands/client.ts")).describeClient))
   atNode(describe.command("node"))
     .description("Shows the state of the node, its store and the token that asks.")
     .action(lazily(async () => (await import("./commands/describe.ts")).describeNode))
+}
+
+function addClient(program: Command, lazily: Lazily): void {
+  const client = program.command("client").summary("disconnect MQTT clients").description("Acts on MQTT clients.")
+  atNode(client.command("disconnect"))
+    .description("Ends the connections of MQTT clients. They may connect again at once.")
+    .argument("<ids...>", "their identifiers, as `brume get clients` shows them")
+    .option("--forget", "end their sessions too: subscriptions, and what waits for them")
+    .action(lazily(async () => (await import("./commands/client.ts")).disconnectClients))
 }
 
 function addToken(program: Command, lazily: Lazily): void {

@@ -1,5 +1,6 @@
 /** The client of one node: everything that its HTTP API offers, typed. Holds no connection until it is used. */
 import { FogError, type QueryFormat } from "@brume/core"
+import { type ClientRoom, createClients } from "./clients.ts"
 import { createDevices, type Devices } from "./devices.ts"
 import { type LiveFilter, type LiveOptions, type LiveSubscription, openLive } from "./live/live.ts"
 import { socketDriver } from "./live/socket.ts"
@@ -162,6 +163,15 @@ export interface BrumeClient {
    * ```
    */
   readonly tokens: TokenRoom
+  /**
+   * Who speaks MQTT with the node; needs an admin's token.
+   *
+   * @example
+   * ```ts
+   * for await (const { id, since } of client.clients.list({ connected: false })) console.log(id, "is away since", since)
+   * ```
+   */
+  readonly clients: ClientRoom
   /** The node's name, version and store. */
   status(options?: { readonly signal?: AbortSignal }): Promise<NodeStatus>
 }
@@ -205,6 +215,7 @@ export function createClient(options: ClientOptions): BrumeClient {
     devices: createDevices(transport),
     live: (filter, live) => openLive(livePort(transport), filter, live),
     tokens: createTokens(transport),
+    clients: createClients(transport),
     status: ({ signal } = {}) => nodeStatus(transport, signal),
   }
 }

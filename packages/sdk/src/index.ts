@@ -7,6 +7,7 @@
 export { type ErrorCode, FogError, isFogError, type Problem, quality, type Retry, type Scope } from "@brume/core"
 export type { BackoffPolicy } from "./backoff.ts"
 export { type BrumeClient, type ClientOptions, createClient } from "./client.ts"
+export type { ClientListOptions, ClientRoom, ClientView } from "./clients.ts"
 export type { Device, DeviceListOptions, Devices } from "./devices.ts"
 export type {
   LiveFilter,

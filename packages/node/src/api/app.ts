@@ -16,6 +16,7 @@ import { addMqttRoute, type MqttSockets } from "./live/mqtt-route.ts"
 import { type ApiLimits, type ApiOptions, resolveLimits } from "./options.ts"
 import { createProblemHandler } from "./problems.ts"
 import { addRequestHooks, createRequestIds, notFound, type Requests } from "./requests.ts"
+import { addClientRoutes } from "./routes/clients.ts"
 import { addConsoleRoutes, sendPlaceholder } from "./routes/console.ts"
 import { addDeviceRoutes } from "./routes/devices.ts"
 import { addDocsRoutes } from "./routes/docs.ts"
@@ -122,6 +123,7 @@ async function addRoutes(
   addQueryRoutes(app, { ...options, stallMs: limits.stallMs })
   const live = addLiveRoute(app, { ...options, accept, maxConnections: limits.maxLiveConnections })
   const mqtt = addMqttRoute(app, { ...options, accept, maxConnections: limits.maxMqttConnections })
+  addClientRoutes(app, options)
   addTokenRoutes(app, { tokens: options.tokens, onRevoked: () => live.checkTokens() })
   addNodeRoutes(app, options)
   addDocsRoutes(app, () => buildDocument(app))

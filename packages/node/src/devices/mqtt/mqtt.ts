@@ -18,7 +18,7 @@ import type { WebSocket } from "ws"
 import type { Mapper } from "../mapping/mapping.ts"
 import type { MqttAccess } from "./access.ts"
 import { Broker } from "./broker.ts"
-import { type ClientFacts, factsOf } from "./client-facts.ts"
+import { type ClientFacts, type ClientsPage, type ClientsRequest, clientsPage, factsOf } from "./client-facts.ts"
 import type { Connection } from "./connection/connection.ts"
 import { sweepsPerSecond } from "./connection/publishing.ts"
 import type { WebSocketOrigin } from "./connection/web-socket-link.ts"
@@ -49,8 +49,8 @@ export interface MqttOptions {
 export interface Mqtt extends Closeable {
   /** Where it listens: `mqtt://127.0.0.1:1883`. */
   readonly urls: readonly string[]
-  /** By client identifier. */
-  clients(): ClientFacts[]
+  /** Those that are connected and those whose sessions wait for them. */
+  clients(request: ClientsRequest): ClientsPage
   client(clientId: string): ClientFacts | undefined
   /** Ends its connection, and its session too where `isForgotten`. Returns whether there was something to end. */
   disconnect(clientId: string, options: { readonly isForgotten: boolean }): boolean
@@ -118,7 +118,7 @@ export async function openMqtt(options: MqttOptions): Promise<Mqtt> {
   }
   return {
     urls,
-    clients: () => [...broker.sessions].map((session) => factsOf(broker, session)),
+    clients: (request) => clientsPage(broker, request),
     client: (clientId) => {
       const session = broker.sessions.get(clientId)
       return session === undefined ? undefined : factsOf(broker, session)
