@@ -48,8 +48,8 @@ A node takes each key from the first of these that has it:
 4. the default below.
 
 Durations are written \`250ms\`, \`30s\`, \`5m\`, \`12h\`, \`7d\`, sizes \`512KiB\`, \`64MiB\`, \`10GB\`; a bare number is
-milliseconds or bytes. Lists are YAML lists, or separated by commas in flags and variables. A relative path is relative
-to the folder of the file that says it, else to the working folder.
+milliseconds or bytes. Lists are YAML lists, or separated by commas in flags and variables; lists of objects are JSON
+there. A relative path is relative to the folder of the file that says it, else to the working folder.
 
 The configuration is read once, at the start. All mistakes are reported together, with the place of each; an unknown key
 is a mistake too, also as a variable: one that begins with \`BRUME_\` and has two underscores in a row, or differs from a
@@ -71,7 +71,30 @@ ${meaning}
 | Key | Type | Default | Meaning | Variable | Flag |
 |---|---|---|---|---|---|
 ${rows.join("\n")}
+${keys
+  .filter((key) => key.items !== undefined)
+  .map(configItems)
+  .join("")}`
+}
+
+/** The keys of the objects in a list. */
+function configItems({ path, items }) {
+  const rows = items.map(
+    (key) => `| \`${key.path}\` | ${key.type} | ${shownDefault(key)} | ${key.meaning} | ${shownExample(key)} |`,
+  )
+  return `
+### ${path}
+
+Each has these keys:
+
+| Key | Type | Default | Meaning | Example |
+|---|---|---|---|---|
+${rows.join("\n")}
 `
+}
+
+function shownExample({ example }) {
+  return example === undefined ? "" : `\`${example}\``
 }
 
 function shownDefault(key) {
@@ -96,13 +119,42 @@ function configExample(sections) {
         key.example === undefined
           ? ""
           : `; ${key.defaultMeaning === undefined ? "required" : `without it: ${key.defaultMeaning}`}`
-      lines.push(`${indent}  # ${key.meaning} (${key.type}${without})`, `${indent}  # ${name}: ${exampleValue(key)}`)
+      lines.push(`${indent}  # ${key.meaning} (${key.type}${without})`)
+      lines.push(
+        ...(key.items === undefined ? [`# ${name}: ${exampleValue(key)}`] : exampleItem(name, key.items)).map(
+          (line) => `${indent}  ${line}`,
+        ),
+      )
     }
   }
   return `${lines.join("\n")}\n`
 }
 
+/** One object of a list, each of its keys with what it means. */
+function exampleItem(name, items) {
+  const lines = [`# ${name}:`]
+  let lastSection
+  for (const [index, key] of items.entries()) {
+    const [member, inner] = key.path.split(".")
+    const section = inner === undefined ? undefined : member
+    if (section !== undefined && section !== lastSection) lines.push(`#     ${section}:`)
+    lastSection = section
+    const indent = section === undefined ? "    " : "      "
+    lines.push(`# ${indent}# ${key.meaning} (${key.type}; ${withoutIt(key)})`)
+    lines.push(`# ${index === 0 ? "  - " : indent}${inner ?? member}: ${exampleValue(key)}`)
+  }
+  return lines
+}
+
+function withoutIt(key) {
+  if (key.required) return "required"
+  return key.default === undefined
+    ? `without it: ${key.defaultMeaning}`
+    : `default ${key.defaultMeaning ?? key.default}`
+}
+
 function exampleValue(key) {
+  if (key.type.startsWith("map")) return key.example
   const value = key.default ?? key.example
   if (key.type.startsWith("list")) return `[${value.split(",").filter(Boolean).join(", ")}]`
   return /^[\w./-]+$/.test(value) ? value : JSON.stringify(value)

@@ -27,12 +27,26 @@ test("the example file changes nothing as it is", async () => {
 })
 
 test("every line of the example file, uncommented, is valid, and gives the default where there is one", async () => {
-  const { config, origins } = await resolveYaml(example.replace(/^( *)# (\w+: )/gm, "$1$2"))
+  const { config, origins } = await resolveYaml(example.replace(/^( *)# (\w+:(?: |$)| {2})/gm, "$1$2"))
   expect([...origins.values()].filter((origin) => origin === "default")).toEqual([])
   const { node, store, mqtt, ...defaults } = (await resolveYaml("")).config
+  const mapping = {
+    name: "tasmota",
+    topic: "tele/{device}/SENSOR",
+    device: "tasmota/{device}",
+    property: "sensor",
+    payload: "auto",
+    flatten: "objects",
+    select: { "/ENERGY/Power": "power" },
+    time: { member: "Time", unit: "auto", zone: "+01:00" },
+    tags: { source: "tasmota" },
+    multiply: 1,
+    add: 0,
+  }
   const retention = { maxAgeMs: 90 * 86_400_000, maxBytes: 20 * 2 ** 30 }
   expect(config).toEqual({
     ...defaults,
+    devices: { ...defaults.devices, mappings: [mapping] },
     node: { ...node, name: "hall-b" },
     store: { ...store, segments: { ...store.segments, retention } },
     mqtt: {

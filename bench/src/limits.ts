@@ -1,9 +1,11 @@
 /** What the machine itself can do, measured in the same run as the contenders. */
 import { spawn } from "node:child_process"
+import { existsSync } from "node:fs"
 import { mkdtemp, open, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { linesOf } from "./load.ts"
+import { readingRing } from "./mqtt-packets.ts"
 
 /** fdatasync calls per second, one after the other, each behind a small append. */
 export async function fdatasyncRate(seconds = 1): Promise<number> {
@@ -63,4 +65,29 @@ export async function bareNodeBytes(): Promise<number> {
   const status = await readFile(`/proc/${child.pid}/status`, "utf8")
   child.kill("SIGKILL")
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024
+}
+
+interface PublishParser {
+  parse(version: 4, first: number, bytes: Buffer, at: number, end: number): unknown
+  readonly frame: { readonly payloadStart: number }
+}
+
+/** PUBLISH packets per second that the node's own parser takes from a buffer; undefined when the built node has none. */
+export async function publishParseRate(): Promise<number | undefined> {
+  const built = new URL("../../packages/node/dist/devices/mqtt/wire/publish-frame.js", import.meta.url)
+  if (!existsSync(built)) return undefined
+  const { PublishParser } = (await import(built.href)) as { PublishParser: new () => PublishParser }
+  const parser = new PublishParser()
+  const ring = readingRing({ protocol: "mqtt", index: 0, connections: 1, devices: 1000, slots: 1000 })
+  const started = performance.now()
+  let parsed = 0
+  while (performance.now() - started < 500) {
+    for (let at = 0; at < ring.bytes.length; parsed++) {
+      const end = at + 2 + ring.bytes[at + 1]!
+      const refusal = parser.parse(4, ring.bytes[at]!, ring.bytes, at + 2, end)
+      if (refusal !== undefined || end - parser.frame.payloadStart !== 64) throw new Error("a PUBLISH was misread")
+      at = end
+    }
+  }
+  return (parsed / (performance.now() - started)) * 1000
 }

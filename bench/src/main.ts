@@ -1,6 +1,9 @@
 /** `npm run bench -- NAME [--rounds N] [--data DIR] [--scale F]`: runs one benchmark and writes bench/results/NAME.json. */
 import { parseArgs } from "node:util"
+import { connections } from "./connections.ts"
+import { fanout } from "./fanout.ts"
 import { idle } from "./idle.ts"
+import { ingest } from "./ingest.ts"
 import { line } from "./line.ts"
 import { query } from "./query.ts"
 
@@ -13,7 +16,14 @@ const { values, positionals } = parseArgs({
   },
 })
 const options = { rounds: Number(values.rounds), data: values.data, scale: Number(values.scale) }
-const benchmarks: Readonly<Record<string, (given: typeof options) => Promise<void>>> = { line, query, idle }
+const benchmarks: Readonly<Record<string, (given: typeof options) => Promise<void>>> = {
+  line,
+  query,
+  idle,
+  ingest,
+  fanout,
+  connections,
+}
 const chosen = benchmarks[positionals[0] ?? ""]
 if (chosen === undefined) {
   console.error(`Usage: npm run bench -- ${Object.keys(benchmarks).join(" | ")} [--rounds N] [--data DIR] [--scale F]`)

@@ -13,6 +13,8 @@ export interface Server extends AsyncDisposable {
   readonly headers: Readonly<Record<string, string>>
   readonly child: ChildProcess
   readonly folder: string
+  /** What the node said when it was ready. */
+  readonly readyLine: string
   /** From spawn to accepting, ms. */
   readonly readyMs: number
   /** Resident memory of the process, bytes. */
@@ -23,33 +25,47 @@ export interface Server extends AsyncDisposable {
   end(signal: NodeJS.Signals): Promise<void>
 }
 
-const cli = fileURLToPath(new URL("../../packages/cli/bin/brume.cjs", import.meta.url))
+export const cli = fileURLToPath(new URL("../../packages/cli/bin/brume.cjs", import.meta.url))
 
-/** A Brume node on `folder` (a new one when left out). `settings` are `--set key=value` pairs. */
-export async function startBrume(folder?: string, settings: readonly string[] = []): Promise<Server> {
+/** A Brume node on `folder` (a new one when left out). `settings` are `--set key=value` pairs, `flags` further words. */
+export async function startBrume(
+  folder?: string,
+  settings: readonly string[] = [],
+  flags: readonly string[] = [],
+): Promise<Server> {
   const data = folder ?? (await mkdtemp(join(tmpdir(), "brume-bench-")))
   const started = performance.now()
   const child = spawn(
     process.execPath,
-    [cli, "up", "--data", data, "--http", "127.0.0.1:0", ...settings.flatMap((setting) => ["--set", setting])],
+    [
+      cli,
+      "up",
+      "--data",
+      data,
+      "--http",
+      "127.0.0.1:0",
+      ...flags,
+      ...settings.flatMap((setting) => ["--set", setting]),
+    ],
     { stdio: ["ignore", "pipe", "pipe"] },
   )
   let errors = ""
   child.stderr.on("data", (chunk: Buffer) => {
     errors = (errors + chunk.toString()).slice(-4_000)
   })
-  const url = await new Promise<string>((resolve, reject) => {
+  const readyLine = await new Promise<string>((resolve, reject) => {
     let output = ""
     child.stdout.on("data", (chunk: Buffer) => {
       output += chunk.toString()
-      const found = /ready (http:\S+)/.exec(output)
-      if (found?.[1] !== undefined) resolve(found[1])
+      const found = /ready http:.*(?=\n)/.exec(output)
+      if (found !== null) resolve(found[0])
     })
     child.once("exit", (code) => reject(new Error(`brume up ended with ${code}: ${errors}`)))
   })
   const readyMs = performance.now() - started
+  const url = /http:\S+/.exec(readyLine)?.[0] ?? ""
   const token = (await readFile(join(data, "admin-token"), "utf8")).trim()
-  return serverOf({ url, headers: { authorization: `Bearer ${token}` }, child, folder: data, readyMs })
+  return serverOf({ url, headers: { authorization: `Bearer ${token}` }, child, folder: data, readyLine, readyMs })
 }
 
 export function influxIsInstalled(): boolean {
@@ -94,10 +110,12 @@ bind-address = "127.0.0.1:${rpcPort}"
   }
   const readyMs = performance.now() - started
   await fetch(`${url}/query?q=${encodeURIComponent("CREATE DATABASE bench")}`, { method: "POST" })
-  return serverOf({ url, headers: {}, child, folder, readyMs })
+  return serverOf({ url, headers: {}, child, folder, readyLine: "", readyMs })
 }
 
-function serverOf(facts: Pick<Server, "url" | "headers" | "child" | "folder" | "readyMs">): Server {
+export function serverOf(
+  facts: Pick<Server, "url" | "headers" | "child" | "folder" | "readyLine" | "readyMs">,
+): Server {
   const { child, folder } = facts
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()))
   const procfs = (file: string): Promise<string> => readFile(`/proc/${child.pid}/${file}`, "utf8")
@@ -120,7 +138,7 @@ function serverOf(facts: Pick<Server, "url" | "headers" | "child" | "folder" | "
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
   const { port } = server.address() as { port: number }

@@ -2,31 +2,29 @@
  * The API room with everything behind it: tokens, ingest, devices and live streams are the real rooms over a store in
  * memory; SQL is answered by a script. `inject` needs no socket, `listen` opens a real one.
  */
-import {
-  type Clock,
-  type FogError,
-  type Metrics,
-  type Query,
-  type QueryAnswer,
-  type QueryRequest,
-  type RunningQuery,
-  SeriesCache,
-  type TokenRequest,
+import type {
+  Clock,
+  FogError,
+  Metrics,
+  Query,
+  QueryAnswer,
+  QueryRequest,
+  RunningQuery,
+  TokenRequest,
 } from "@brume/core"
 import { SeededRandom, SilentLogger, VirtualClock } from "@brume/testkit"
 import { type Api, openApi } from "../../packages/node/src/api/api.ts"
 import { type App, createApp } from "../../packages/node/src/api/app.ts"
 import type { ApiOptions } from "../../packages/node/src/api/options.ts"
 import type { KnownDevice } from "../../packages/node/src/api/ports.ts"
+import { openAccess } from "../../packages/node/src/auth/access.ts"
 import { openTokens } from "../../packages/node/src/auth/auth.ts"
 import { createIngest } from "../../packages/node/src/devices/ingest.ts"
 import { createLive } from "../../packages/node/src/devices/live.ts"
-import { createMapper } from "../../packages/node/src/devices/mapping/mapping.ts"
-import { defaultMqttLimits } from "../../packages/node/src/devices/mqtt/limits.ts"
-import { type Mqtt, openMqtt } from "../../packages/node/src/devices/mqtt/mqtt.ts"
-import { defaultPayloadLimits } from "../../packages/node/src/devices/payload/limits.ts"
+import type { Mqtt } from "../../packages/node/src/devices/mqtt/mqtt.ts"
 import { createMetrics } from "../../packages/node/src/metrics/metrics.ts"
 import { MemoryStore } from "./memory-store.ts"
+import { openRigFront } from "./mqtt-front.ts"
 
 /** A statement's answer as a test wants it. */
 export type AnswerScript = (request: QueryRequest) => Promise<QueryAnswer> | QueryAnswer
@@ -64,12 +62,18 @@ export async function apiRig(): Promise<ApiRig> {
     logger,
     maxTokens: 100,
   })
-  const mqtt = await openMqtt({
-    ...{ store, clock: machineClock, random, logger, metrics },
-    version: "0.0.0-rig",
-    limits: defaultMqttLimits,
-    access: { authenticate: async () => everybody },
-    mapper: createMapper({ mappings: [], series: new SeriesCache(), limits: defaultPayloadLimits }),
+  const mqtt = await openRigFront({ store, clock: machineClock, random, logger, metrics })
+  const { credentials, bans } = openAccess({
+    documents: store,
+    tokens,
+    clock,
+    random,
+    logger,
+    metrics,
+    maxCredentials: 100,
+    maxBans: 100,
+    allowAnonymous: false,
+    cost: { n: 2, r: 1, p: 1 },
   })
   const rig = { answers: oneRow, running: [] as RunningQuery[], cancelled: [] as string[] }
   const query: Pick<Query, "answer" | "running" | "cancel"> = {
@@ -84,6 +88,8 @@ export async function apiRig(): Promise<ApiRig> {
     listen: { host: "127.0.0.1", port: 0 },
     version: "0.0.0-rig",
     tokens,
+    credentials,
+    bans,
     query,
     store,
     ingest: createIngest({ store, clock, logger, metrics }),
@@ -113,16 +119,6 @@ export async function apiRig(): Promise<ApiRig> {
       openApi({ ...options, metrics: createMetrics(), clock: machineClock, ...changes }),
   })
 }
-
-/** Everyone may do everything over MQTT; how the node asks is tested elsewhere. */
-const everybody = {
-  name: "everybody",
-  principal: { tokenId: "", name: "everybody", scopes: ["read", "write"], devices: undefined },
-  isUnrestricted: true,
-  mayPublish: () => true,
-  maySubscribe: () => true,
-  onRevoked: () => () => {},
-} as const
 
 const oneRow: AnswerScript = () => ({
   id: "q-1",

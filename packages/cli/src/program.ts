@@ -4,20 +4,14 @@
  */
 import { Command, Option } from "commander"
 import { addDemoCommand } from "./demo/command.ts"
+import { addAccess } from "./program-access.ts"
+import { addClient, addMessages } from "./program-messages.ts"
+import { atNode, collect, type Lazily, type Runner } from "./program-parts.ts"
 import type { Terminal } from "./terminal.ts"
-
-/** Arguments in the order of the command line, then the flags. Resolves to an exit code; nothing means 0. */
-type Runner<Arguments extends readonly unknown[], Flags> = (
-  args: Arguments,
-  flags: Flags,
-  terminal: Terminal,
-) => Promise<number> | Promise<void>
 
 export interface Outcome {
   exitCode: number
 }
-
-const collect = (value: string, before: readonly string[] | undefined): string[] => [...(before ?? []), value]
 
 export function createProgram(terminal: Terminal, outcome: Outcome): Command {
   const program = new Command("brume")
@@ -53,13 +47,13 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
   addQuery(program, lazily)
   addWatch(program, lazily)
   program.commandsGroup("Messages:")
-  addPublish(program, lazily)
-  addSubscribe(program, lazily)
+  addMessages(program, lazily)
+  addTestMapping(program, lazily)
   program.commandsGroup("What a node has:")
   addGet(program, lazily)
   addDescribe(program, lazily)
   addClient(program, lazily)
-  addToken(program, lazily)
+  addAccess(program, lazily)
   program.commandsGroup("This command:")
   addOwn(program, lazily)
   program.addHelpText(
@@ -76,19 +70,6 @@ Commands that talk to a node find it by --url or BRUME_URL (${"http://127.0.0.1:
 --token-file, BRUME_TOKEN, BRUME_TOKEN_FILE or the data folder of \`brume up\` below this folder.`,
   )
   return program
-}
-
-type Lazily = <Arguments extends readonly unknown[], Flags>(
-  load: () => Promise<Runner<Arguments, Flags>>,
-) => (...given: unknown[]) => Promise<void>
-
-/** What every command that talks to a node understands. */
-function atNode(command: Command): Command {
-  return command
-    .option("--url <url>", "address of the node (default: BRUME_URL, else http://127.0.0.1:7777)")
-    .option("--token-file <file>", "file with the token's secret (else BRUME_TOKEN, BRUME_TOKEN_FILE)")
-    .option("--token <secret>", "the secret itself; other users of this machine can see it in the process list")
-    .option("--json", "JSON on stdout and nothing else there; errors as a problem body on stderr")
 }
 
 function addUp(program: Command, lazily: Lazily): void {
@@ -210,75 +191,35 @@ Examples:
     .action(lazily(async () => (await import("./commands/watch.ts")).watch))
 }
 
-/** What the commands that speak MQTT understand. */
-function atBroker(command: Command): Command {
-  return atNode(command)
-    .option("--mqtt-url <url>", "another broker than the node: mqtt://host:1883, mqtts://, ws:// or wss://")
-    .option("--username <name>", "name of a credential, in place of a token")
-    .option("--password-file <file>", "file with its password")
-}
-
-const qosOption = (meaning: string): Option =>
-  new Option("--qos <level>", meaning).choices(["0", "1", "2"]).default("1")
-
-function addPublish(program: Command, lazily: Lazily): void {
-  atBroker(program.command("publish"))
-    .summary("publish messages over MQTT")
+function addTestMapping(program: Command, lazily: Lazily): void {
+  program
+    .command("test-mapping")
+    .summary("show what an MQTT message becomes")
     .description(
-      "Publishes a message over MQTT 5.0: at the node, with the token as password, or at any broker. Ends when the " +
-        "broker has acknowledged it; a node does that when it is on disk.",
+      "Shows which mapping takes a message and the readings that it gives, or why it gives none (exit code 7). Needs no node.",
     )
-    .argument("<topic>", "where to, e.g. devices/cold/room-1/temperature")
-    .argument("[payload]", "the message; from --file or stdin without it")
-    .option("--file <file>", "the payload is this file, as it is")
-    .option("--lines", "each line of --file or stdin is a message")
-    .addOption(qosOption("0 sent, 1 acknowledged, 2 exactly once"))
-    .option("--retain", "keep it for those who subscribe later; an empty one removes what is kept")
-    .option("--property <name=value>", "user property, as often as needed", collect)
-    .option("--content-type <type>", "what the payload is, e.g. application/json")
-    .option("--expiry <span>", "how long it is worth delivering, e.g. 30s")
-    .option("--response-topic <topic>", "where an answer is awaited")
+    .requiredOption("--topic <topic>", "topic of the message")
+    .option("--payload <text>", "its payload")
+    .option("--file <file>", "read the payload from this file; - is stdin")
+    .option("--content-type <type>", "its content type, which MQTT 5 can carry")
+    .option("--config <file>", "configuration in YAML with devices.mappings (else BRUME_CONFIG)")
+    .option("--json", "JSON on stdout and nothing else there; errors as a problem body on stderr")
     .addHelpText(
       "after",
       `
 Examples:
-  brume publish devices/cold/room-1/temperature 4.2
-  brume publish site/config --file config.json --retain --content-type application/json
-  brume publish devices/cold/room-1/temperature --lines --file values.txt
-  brume publish a/b hello --mqtt-url mqtt://127.0.0.1:1883`,
-    )
-    .action(lazily(async () => (await import("./commands/publish.ts")).publish))
-}
+  brume test-mapping --topic devices/fridge-1/temperature --payload 4.2
+  brume test-mapping --config brume.yaml --topic tele/plug/SENSOR --file sensor.json
 
-function addSubscribe(program: Command, lazily: Lazily): void {
-  atBroker(program.command("subscribe"))
-    .summary("show messages over MQTT")
-    .description(
-      "Shows messages as they come, until Ctrl-C: text as it is, JSON on lines of its own, other bytes in hex. Connects " +
-        "again when the connection is lost.",
+How topics and payloads become readings: docs/guide/mapping.md`,
     )
-    .argument("<filters...>", "topic filters: + is one level, # the rest; $share/GROUP/FILTER takes turns with others")
-    .addOption(qosOption("highest that is wanted"))
-    .option("--count <n>", "end after this many messages")
-    .option("--timeout <span>", "end after this time, e.g. 30s; with --count it is a failure when fewer came")
-    .addHelpText(
-      "after",
-      `
-With --json each message is an object on a line: topic, payload (or base64 where it is no text), qos, retain, and what
-else came with it.
-
-Examples:
-  brume subscribe "devices/#"
-  brume subscribe '$SYS/#' --count 5 --json
-  brume subscribe a/b --mqtt-url mqtt://127.0.0.1:1883`,
-    )
-    .action(lazily(async () => (await import("./commands/subscribe.ts")).subscribe))
+    .action(lazily(async () => (await import("./commands/test-mapping.ts")).testMapping))
 }
 
 function addGet(program: Command, lazily: Lazily): void {
   const get = program
     .command("get")
-    .summary("list devices, MQTT clients, tokens or queries")
+    .summary("list devices, MQTT clients, tokens, credentials, bans or queries")
     .description("Lists what a node has.")
   atNode(get.command("devices"))
     .alias("device")
@@ -295,6 +236,14 @@ function addGet(program: Command, lazily: Lazily): void {
     .alias("token")
     .description("Lists tokens; needs one with the scope admin.")
     .action(lazily(async () => (await import("./commands/get.ts")).getTokens))
+  atNode(get.command("credentials"))
+    .alias("credential")
+    .description("Lists credentials of devices; needs a token with the scope admin.")
+    .action(lazily(async () => (await import("./commands/get.ts")).getCredentials))
+  atNode(get.command("bans"))
+    .alias("ban")
+    .description("Lists what may not connect over MQTT; needs a token with the scope admin.")
+    .action(lazily(async () => (await import("./commands/get.ts")).getBans))
   atNode(get.command("queries"))
     .alias("query")
     .description("Lists the statements that the node works on.")
@@ -317,40 +266,6 @@ function addDescribe(program: Command, lazily: Lazily): void {
   atNode(describe.command("node"))
     .description("Shows the state of the node, its store and the token that asks.")
     .action(lazily(async () => (await import("./commands/describe.ts")).describeNode))
-}
-
-function addClient(program: Command, lazily: Lazily): void {
-  const client = program.command("client").summary("disconnect MQTT clients").description("Acts on MQTT clients.")
-  atNode(client.command("disconnect"))
-    .description("Ends the connections of MQTT clients. They may connect again at once.")
-    .argument("<ids...>", "their identifiers, as `brume get clients` shows them")
-    .option("--forget", "end their sessions too: subscriptions, and what waits for them")
-    .action(lazily(async () => (await import("./commands/client.ts")).disconnectClients))
-}
-
-function addToken(program: Command, lazily: Lazily): void {
-  const token = program.command("token").summary("create, list and revoke tokens").description("Says who may do what.")
-  atNode(token.command("create"))
-    .description("Creates a token. Its secret, shown this once, is all that goes to stdout.")
-    .argument("<name>", "what it is for, for people")
-    .requiredOption("--scope <scope>", "read, write or admin, as often as needed", collect)
-    .option("--device <filter>", "limits it to devices that fit, as often as needed (default: all)", collect)
-    .option("--expires <when>", "a span such as 90d, or a time (default: never)")
-    .addHelpText(
-      "after",
-      `
-Examples:
-  brume token create gateway-7 --scope write --device "hall-7/#"
-  brume token create dashboard --scope read --expires 90d`,
-    )
-    .action(lazily(async () => (await import("./commands/token.ts")).createToken))
-  atNode(token.command("list"))
-    .description("Lists tokens, as `brume get tokens` does.")
-    .action(lazily(async () => (await import("./commands/get.ts")).getTokens))
-  atNode(token.command("revoke"))
-    .description("Revokes tokens at once; live streams of them end.")
-    .argument("<ids...>", "their ids, as `brume token list` shows them")
-    .action(lazily(async () => (await import("./commands/token.ts")).revokeTokens))
 }
 
 function addOwn(program: Command, lazily: Lazily): void {

@@ -1,6 +1,8 @@
 /** The client of one node: everything that its HTTP API offers, typed. Holds no connection until it is used. */
 import { FogError, type QueryFormat } from "@brume/core"
+import { type BanRoom, createBans } from "./bans.ts"
 import { type ClientRoom, createClients } from "./clients.ts"
+import { type CredentialRoom, createCredentials } from "./credentials.ts"
 import { createDevices, type Devices } from "./devices.ts"
 import { type LiveFilter, type LiveOptions, type LiveSubscription, openLive } from "./live/live.ts"
 import { socketDriver } from "./live/socket.ts"
@@ -172,6 +174,24 @@ export interface BrumeClient {
    * ```
    */
   readonly clients: ClientRoom
+  /**
+   * What devices sign in with over MQTT, and what each may publish and subscribe; needs an admin's token.
+   *
+   * @example
+   * ```ts
+   * const { password } = await client.credentials.create({ username: "greenhouse-1" })
+   * ```
+   */
+  readonly credentials: CredentialRoom
+  /**
+   * What may not connect over MQTT; needs an admin's token.
+   *
+   * @example
+   * ```ts
+   * await client.bans.add({ kind: "client", value: "sensor-17", reason: "sends garbage" })
+   * ```
+   */
+  readonly bans: BanRoom
   /** The node's name, version and store. */
   status(options?: { readonly signal?: AbortSignal }): Promise<NodeStatus>
 }
@@ -182,6 +202,7 @@ export interface BrumeClient {
  * @example
  * ```ts
  * import { createClient } from "@brume/sdk"
+
  *
  * const client = createClient({ url: "http://127.0.0.1:7777", token: process.env.BRUME_TOKEN })
  * await client.writeReadings({ device: "fridge-1", property: "temperature", value: 4.2 })
@@ -216,6 +237,8 @@ export function createClient(options: ClientOptions): BrumeClient {
     live: (filter, live) => openLive(livePort(transport), filter, live),
     tokens: createTokens(transport),
     clients: createClients(transport),
+    credentials: createCredentials(transport),
+    bans: createBans(transport),
     status: ({ signal } = {}) => nodeStatus(transport, signal),
   }
 }

@@ -1,11 +1,10 @@
-/** Cursors of paged answers: opaque for clients, the name of the last thing in the answer before. */
+/** Cursors of paged lists: the name of the last item, opaque for clients. */
 import { FogError } from "@brume/core"
 
 export function encodeCursor(name: string): string {
   return Buffer.from(name).toString("base64url")
 }
 
-/** Throws `request_invalid`. */
 export function decodeCursor(cursor: string): string {
   const name = Buffer.from(cursor, "base64url").toString()
   if (encodeCursor(name) === cursor) return name

@@ -27,6 +27,7 @@ export const tags = {
   live: "Readings as they become durable.",
   mqtt: "MQTT over WebSocket, and who speaks MQTT with this node.",
   tokens: "Who may do what.",
+  access: "Who may connect over MQTT: credentials of devices, and bans.",
   node: "State of this node.",
   influx: "What InfluxDB clients expect, so that they work unchanged.",
 } as const

@@ -176,10 +176,11 @@ test.each([
   ["a: 1\n---\nb: 2", "brume.yaml:2:1", "is not YAML"],
   ["- a\n- b", "brume.yaml:1:1", "is a section"],
   ["just text", "brume.yaml:1:1", "is a section"],
-  ["api:\n  listen: {host: x}", "brume.yaml:2:3", "has no value"],
+  ["api:\n  listen: {host: x}", "brume.yaml:2:3", "is a map, but takes one value"],
   ["api:\n  listen: [a, b]", "brume.yaml:2:3", "is a list, but takes one value"],
   ["__proto__:\n  polluted: 1", "brume.yaml:1:1", "is no key"],
-  ["api: {allowedHosts: [[a]]}", "brume.yaml:1:7", "has no value"],
+  ["api: {allowedHosts: [[a]]}", "brume.yaml:1:7", "has an item that is no text"],
+  ["api: {allowedHosts: {a: b}}", "brume.yaml:1:7", "is a map, but takes a list"],
   ["api: &a {live: *a}", "brume.yaml", "live is no key"],
 ])("corrupt YAML %j is refused with its place", async (yaml, place, problem) => {
   const message = await refusal(sources({ yaml }))

@@ -18,9 +18,10 @@ import { FogError } from "@brume/core"
 import { conflictsOf } from "./conflicts.ts"
 import { type Environment, givenByEnvironment } from "./environment.ts"
 import type { Given, Mistake } from "./given.ts"
-import type { Key, Read } from "./key.ts"
+import { type Key, noValue, type Read } from "./key.ts"
+import { isSection, type Members } from "./members.ts"
 import { nearest } from "./nearest.ts"
-import { allKeys, type Config, envName, isSection, type Members, schema } from "./schema.ts"
+import { allKeys, type Config, envName, schema } from "./schema.ts"
 
 /** A value given on the command line. */
 export interface FlagSetting {
@@ -80,6 +81,9 @@ export async function resolveConfig(
     const key = keys.get(path)
     const read = key === undefined ? { problem: unknownKey(one, keys.keys()) } : readValue(key, one)
     if ("problem" in read) mistakes.push({ path, origin, problem: read.problem })
+    else if ("mistakes" in read)
+      for (const inner of read.mistakes)
+        mistakes.push({ path: path + inner.path, origin: inner.origin ?? origin, problem: inner.problem })
     else if (!values.has(path)) values.set(path, read.value)
     if (key !== undefined && !origins.has(path)) origins.set(path, origin)
   }
@@ -90,7 +94,7 @@ export async function resolveConfig(
     const written = path === "node.name" ? nameOfHost(hostName) : key.default
     if (written !== undefined) {
       const read = key.read(written, workingFolder)
-      if ("problem" in read) throw new TypeError(`The default of ${path} ${read.problem}`)
+      if (!("value" in read)) throw new TypeError(`The default of ${path} is none: ${JSON.stringify(read)}`)
       values.set(path, read.value)
     } else if (key.required && !isFileBroken) {
       mistakes.push({ path, origin: "nowhere", problem: `is missing: ${howToGive(path)}` })
@@ -161,7 +165,7 @@ async function readText(path: string, { readFile }: Surroundings): Promise<strin
 }
 
 function readValue(key: Key<unknown>, { written, folder }: Given): Read<unknown> {
-  if (written === undefined) return { problem: `has no value (${key.type}); leave the key out for its default` }
+  if (written === undefined) return noValue(key)
   return key.read(written, folder)
 }
 

@@ -1,7 +1,8 @@
 /** The configuration described: for the reference page, the example file and the command line's help. */
 
 import type { FlagSetting } from "./config.ts"
-import { envName, isSection, type Members, schema } from "./schema.ts"
+import { isSection, type Members } from "./members.ts"
+import { envName, schema } from "./schema.ts"
 
 export interface DescribedKey {
   readonly path: string
@@ -16,7 +17,15 @@ export interface DescribedKey {
   readonly environment: string
   readonly flag: string
   readonly meaning: string
+  /** Keys of the objects of a list, by their paths below one; undefined for other kinds. */
+  readonly items: readonly DescribedItemKey[] | undefined
 }
+
+/** A key of an object in a list. */
+export type DescribedItemKey = Pick<
+  DescribedKey,
+  "path" | "type" | "default" | "defaultMeaning" | "example" | "required" | "meaning"
+>
 
 export interface DescribedSection {
   readonly path: string
@@ -78,7 +87,17 @@ function describeKeys(members: Members, prefix: string): DescribedKey[] {
         environment: envName(path),
         flag: own === undefined ? `--set ${path}=…` : `${own.flag} ${own.argument}`.trim(),
         meaning,
+        items: key.items === undefined ? undefined : describeItems(key.items, ""),
       },
     ]
+  })
+}
+
+function describeItems(members: Members, prefix: string): DescribedItemKey[] {
+  return Object.entries(members).flatMap(([name, key]) => {
+    const path = prefix + name
+    if (isSection(key)) return describeItems(key.members, `${path}.`)
+    const { type, meaning, required, defaultMeaning, example } = key
+    return [{ path, type, default: key.default, defaultMeaning, example, required, meaning }]
   })
 }

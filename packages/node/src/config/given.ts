@@ -1,4 +1,4 @@
-import type { Written } from "./key.ts"
+import type { Written } from "./written.ts"
 
 /** One value that somebody gave for a key. */
 export interface Given {

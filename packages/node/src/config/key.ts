@@ -4,12 +4,23 @@
  */
 import { isAbsolute, resolve } from "node:path"
 import { addressForm, parseAddress } from "./address.ts"
+import type { Members } from "./members.ts"
 import { durationExample, parseDuration, parseSize, showDuration, showSize, sizeExample } from "./quantity.ts"
+import { isWrittenMap, type Written } from "./written.ts"
 
-/** A value as it was written; a list only where YAML has one. */
-export type Written = string | readonly string[]
+/** A mistake inside a value. */
+export interface InnerMistake {
+  /** Below the key: `[2].time.unit`, `.name`. */
+  readonly path: string
+  readonly problem: string
+  /** Where it stands; undefined where only the whole value has a place. */
+  readonly origin?: string | undefined
+}
 
-export type Read<T> = { readonly value: T } | { readonly problem: string }
+export type Read<T> =
+  | { readonly value: T }
+  | { readonly problem: string }
+  | { readonly mistakes: readonly InnerMistake[] }
 
 export interface Key<T> {
   /** For the reference: kind and limits. */
@@ -23,6 +34,8 @@ export interface Key<T> {
   readonly example: string | undefined
   /** Must be given by somebody. */
   readonly required: boolean
+  /** Keys of the objects in a list of them. */
+  readonly items?: Members
   /** @param folder what a relative path is relative to. */
   read(written: Written, folder: string): Read<T>
 }
@@ -74,6 +87,14 @@ export function whole(options: Limits): Key<number> {
     const value = /^-?\d{1,16}$/.test(text) ? Number(text) : Number.NaN
     if (value >= options.min && value <= options.max) return { value }
     return { problem: `${quote(text)} is not a whole number from ${range}` }
+  })
+}
+
+/** A number with a fraction where wanted. */
+export function decimal(options: Common & { readonly default: string }): Key<number> {
+  return single(options, "number", (text) => {
+    const value = /^-?\d+(\.\d+)?([eE][-+]?\d+)?$/.test(text) ? Number(text) : Number.NaN
+    return Number.isFinite(value) ? { value } : { problem: `${quote(text)} is not a number such as 0.1` }
   })
 }
 
@@ -168,8 +189,10 @@ export function texts(
     example: undefined,
     required: false,
     read(written) {
-      const items = (typeof written === "string" ? written.split(",") : written).map((item) => item.trim())
-      const value = items.filter((item) => item !== "")
+      if (typeof written !== "string" && isWrittenMap(written)) return { problem: "is a map, but takes a list" }
+      const items = typeof written === "string" ? written.split(",") : written.items.map((item) => item.written)
+      if (!items.every((item) => typeof item === "string")) return { problem: "has an item that is no text" }
+      const value = items.map((item) => item.trim()).filter((item) => item !== "")
       if (value.length > options.most) return { problem: `has ${value.length} items, more than ${options.most}` }
       const odd = value.find((item) => !options.fits.test(item))
       return odd === undefined ? { value } : { problem: `${quote(odd)} is not ${options.form}` }
@@ -190,10 +213,16 @@ function single<T>(
     example: undefined,
     required: false,
     read(written, base) {
-      if (typeof written !== "string") return { problem: "is a list, but takes one value" }
+      if (typeof written !== "string")
+        return { problem: `is a ${isWrittenMap(written) ? "map" : "list"}, but takes one value` }
       return read(written.trim(), base)
     },
   }
+}
+
+/** What to say of a key that is there without a value. */
+export function noValue({ type, required }: Key<unknown>): { readonly problem: string } {
+  return { problem: `has no value (${type})${required ? "" : "; leave the key out for its default"}` }
 }
 
 function quote(written: string): string {

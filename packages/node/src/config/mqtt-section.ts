@@ -97,7 +97,8 @@ export const mqtt = section("MQTT 3.1.1 and 5.0. Without `listen` and `tls.liste
     max: 3_650 * day,
   }),
   maxQueuedMessages: whole({
-    meaning: "Messages that wait for one client; beyond them the oldest are dropped.",
+    meaning:
+      "Messages that wait for one client; what comes beyond them is dropped for that client, counted and logged.",
     default: "100000",
     min: 1,
     max: 10_000_000,

@@ -11,13 +11,14 @@ import {
   type Key,
   optional,
   required,
-  type Section,
   section,
   size,
   text,
   texts,
   whole,
 } from "./key.ts"
+import { mappings } from "./mapping-schema.ts"
+import { isSection, type Members, type ValuesOf } from "./members.ts"
 import { mqtt } from "./mqtt-section.ts"
 
 const node = section("Who this node is.", {
@@ -161,6 +162,7 @@ const devices = section("Readings as they come in.", {
       most: 16,
     }),
   }),
+  mappings,
 })
 
 const query = section("SQL of users.", {
@@ -288,20 +290,6 @@ export const schema = { node, store, devices, mqtt, query, api, auth, logger }
 
 /** Frozen; every key has its value. */
 export type Config = ValuesOf<typeof schema>
-
-type ValuesOf<Members> = { readonly [Name in keyof Members]: ValueOf<Members[Name]> }
-type ValueOf<Member> =
-  Member extends Section<infer Members> ? ValuesOf<Members> : Member extends Key<infer Value> ? Value : never
-
-/** A key or a section, wherever it stands. */
-export type Member = Key<unknown> | Section<Members>
-export interface Members {
-  readonly [name: string]: Member
-}
-
-export function isSection(member: Member): member is Section<Members> {
-  return "members" in member
-}
 
 /** All keys by their path, in the order of the schema. */
 export function allKeys(members: Members = schema, prefix = ""): Map<string, Key<unknown>> {

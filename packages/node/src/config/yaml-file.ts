@@ -4,9 +4,9 @@
  */
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml"
 import type { Given, Mistake } from "./given.ts"
-import type { Written } from "./key.ts"
+import { isSection, type Members } from "./members.ts"
 import { nearest } from "./nearest.ts"
-import { isSection, type Members } from "./schema.ts"
+import { mostWrittenLevels, type Written } from "./written.ts"
 
 export interface ParsedFile {
   readonly given: Given[]
@@ -21,6 +21,9 @@ export interface YamlFile {
   readonly folder: string
 }
 
+/** Lists and maps in one file. */
+const mostParts = 20_000
+
 export function parseYaml(file: YamlFile, schema: Members): ParsedFile {
   const lines = new LineCounter()
   const document = parseDocument(file.text, { lineCounter: lines, prettyErrors: false })
@@ -28,6 +31,7 @@ export function parseYaml(file: YamlFile, schema: Members): ParsedFile {
     const { line, col } = lines.linePos(offset)
     return `${file.name}:${line}:${col}`
   }
+  let partCount = 0
   const given: Given[] = []
   const mistakes: Mistake[] = document.errors.map((error) => ({
     path: "",
@@ -59,7 +63,8 @@ export function parseYaml(file: YamlFile, schema: Members): ParsedFile {
           path: prefix + name,
           origin: place(key),
           folder: file.folder,
-          written: written(target(value)),
+          // An unknown key is a mistake whatever its value.
+          written: member === undefined ? undefined : written(value),
           guess,
         })
       }
@@ -67,14 +72,20 @@ export function parseYaml(file: YamlFile, schema: Members): ParsedFile {
   }
 
   /** The value of a key; no value where it is something that no key takes. */
-  const written = (value: unknown): Written | undefined => {
+  const written = (node: unknown, level = 0): Written | undefined => {
+    const value = target(node)
     if (isScalar(value)) return scalarText(value)
-    if (!isSeq(value)) return undefined
-    const items = value.items.map((item) => {
-      const scalar = target(item)
-      return isScalar(scalar) ? scalarText(scalar) : undefined
-    })
-    return items.every((item) => item !== undefined) ? items : undefined
+    // Aliases may stand for themselves, or for ever more of one another.
+    if (level > mostWrittenLevels || ++partCount > mostParts) return undefined
+    const part = (inner: unknown, at: unknown) => ({ origin: place(at), written: written(inner, level + 1) })
+    if (isSeq(value)) return { items: value.items.map((item) => part(item, item)) }
+    if (!isMap(value)) return undefined
+    return {
+      entries: value.items.map(({ key, value: inner }) => ({
+        name: isScalar(key) ? String(key.value) : "?",
+        ...part(inner, key),
+      })),
+    }
   }
 
   visit(document.contents, schema, "")

@@ -2,13 +2,14 @@
 import type { Clock, Logger, Random } from "@brume/core"
 import type { Mapper } from "../mapping/mapping.ts"
 import type { MqttAccess } from "./access.ts"
+import { Addresses } from "./addresses.ts"
 import { Congestion } from "./congestion.ts"
 import type { Connection } from "./connection/connection.ts"
 import { ChunkPool } from "./connection/outbox.ts"
 import { PublishEncoder } from "./connection/publish-encoder.ts"
 import { type Fanout, type FanoutOptions, planFanout, planFor } from "./fanout.ts"
 import { Intake } from "./intake.ts"
-import type { MqttLimits } from "./limits.ts"
+import { isTooLong, type MqttLimits } from "./limits.ts"
 import type { Message } from "./message.ts"
 import { Retained } from "./retained.ts"
 import { hasRoutes, refreshRoutes, type Target, type Topic } from "./routes.ts"
@@ -53,6 +54,7 @@ export class Broker {
   /** By client identifier: those whose CONNECT was accepted. */
   readonly clients = new Map<string, Connection>()
   readonly connections = new Set<Connection>()
+  readonly addresses = new Addresses()
   readonly #later: Later
   readonly #fanouts: FanoutOptions
   /** Connections with something to send. */
@@ -98,7 +100,8 @@ export class Broker {
       create: (name) => ({
         name,
         mapping: mapper.resolve(name),
-        isTooDeep: name.split("/", limits.maxTopicLevels + 1).length > limits.maxTopicLevels,
+        isTooLong: isTooLong(name, limits),
+        isSystem: name.startsWith("$"),
         matches: noMatches,
         version: -1,
       }),

@@ -3,6 +3,8 @@
 export interface MqttLimits {
   /** Open connections, also those that are not accepted yet. */
   readonly maxConnections: number
+  /** Those of one address; undefined is no limit. */
+  readonly maxConnectionsPerAddress: number | undefined
   /** Time from the connection to its CONNECT, TLS included. */
   readonly connectTimeoutMs: number
   readonly maxPacketBytes: number
@@ -12,6 +14,7 @@ export interface MqttLimits {
   readonly maxInflight: number
   readonly maxSubscriptions: number
   readonly maxTopicAliases: number
+  readonly maxTopicBytes: number
   readonly maxTopicLevels: number
   /** Messages that wait for one session, and their bytes. */
   readonly maxQueuedMessages: number
@@ -29,24 +32,9 @@ export interface MqttLimits {
   readonly maxPublishesPerSecond: number
 }
 
-export const defaultMqttLimits: MqttLimits = {
-  maxConnections: 20_000,
-  connectTimeoutMs: 10_000,
-  maxPacketBytes: 1_048_576,
-  receiveMaximum: 1_000,
-  maxInflight: 1_000,
-  maxSubscriptions: 1_000,
-  maxTopicAliases: 64,
-  maxTopicLevels: 128,
-  maxQueuedMessages: 100_000,
-  maxQueuedBytes: 16 * 1_048_576,
-  maxQueuedBytesTotal: 256 * 1_048_576,
-  maxSessions: 100_000,
-  maxSessionExpiryS: 30 * 86_400,
-  maxRetainedMessages: 100_000,
-  maxRetainedBytes: 64 * 1_048_576,
-  maxKeepAliveS: 0,
-  maxPublishesPerSecond: 0,
+/** Whether a topic or filter is longer than the server takes. */
+export function isTooLong(name: string, { maxTopicBytes, maxTopicLevels }: MqttLimits): boolean {
+  return Buffer.byteLength(name) > maxTopicBytes || name.split("/", maxTopicLevels + 1).length > maxTopicLevels
 }
 
 /** Bytes that the system has not taken yet: beyond, a client counts as slow. */

@@ -1,10 +1,17 @@
 /** Where clients connect: TCP, TLS, and WebSockets that the API hands over. */
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net"
-import { createServer as createTlsServer, type TlsOptions, type Server as TlsServer } from "node:tls"
+import {
+  createServer as createTlsServer,
+  type SecureContextOptions,
+  type TLSSocket,
+  type TlsOptions,
+  type Server as TlsServer,
+} from "node:tls"
 import { FogError } from "@brume/core"
 import type { WebSocket } from "ws"
 import type { Broker } from "./broker.ts"
 import { Connection } from "./connection/connection.ts"
+import type { LinkCertificate } from "./connection/link.ts"
 import { TcpLink } from "./connection/tcp-link.ts"
 import { WebSocketLink, type WebSocketOrigin } from "./connection/web-socket-link.ts"
 
@@ -13,6 +20,15 @@ export interface ListenAddress {
   readonly host: string
   /** 0 lets the system choose. */
   readonly port: number
+}
+
+export interface TlsListening {
+  readonly listen: ListenAddress
+  readonly options: TlsOptions
+  /** What a client's certificate says, when it has one that is believed. */
+  certificateOf(socket: TLSSocket): LinkCertificate | undefined
+  /** Calls with what is in force from now on. Returns the function that ends the subscription. */
+  onChanged(listener: (context: SecureContextOptions) => void): () => void
 }
 
 export interface Listener {
@@ -31,42 +47,56 @@ export async function openTcpListener(broker: Broker, listen: ListenAddress): Pr
 }
 
 /** Listens when it resolves. Throws `listen_failed`. */
-export async function openTlsListener(broker: Broker, listen: ListenAddress, tls: TlsOptions): Promise<Listener> {
+export async function openTlsListener(broker: Broker, tls: TlsListening): Promise<Listener> {
   const { connectTimeoutMs } = broker.options.limits
-  const server: TlsServer = createTlsServer({ ...tls, handshakeTimeout: connectTimeoutMs }, (socket) =>
-    serve(broker, socket),
+  const server: TlsServer = createTlsServer({ ...tls.options, handshakeTimeout: connectTimeoutMs }, (socket) =>
+    serve(broker, socket, tls.certificateOf(socket)),
   )
   // Peers that speak no TLS are no news.
   server.on("tlsClientError", (_error, socket) => socket.destroy())
-  return bind(server, { ...listen, scheme: "mqtts" })
+  const listener = await bind(server, { ...tls.listen, scheme: "mqtts" })
+  const ignore = tls.onChanged((context) => server.setSecureContext(context))
+  return {
+    ...listener,
+    stop() {
+      ignore()
+      listener.stop()
+    },
+  }
 }
 
-function serve(broker: Broker, socket: Socket): void {
-  if (isFull(broker)) {
-    socket.destroy()
-    return
+function serve(broker: Broker, socket: Socket, certificate?: LinkCertificate): void {
+  if (!hasRoom(broker, socket.remoteAddress ?? "")) socket.destroy()
+  else {
+    const link = new TcpLink(socket, certificate)
+    link.listen(new Connection(broker, link))
   }
-  const link = new TcpLink(socket)
-  link.listen(new Connection(broker, link))
+}
+
+/** Whether one more connection from this address may be served. */
+function hasRoom({ addresses, connections, options, statistics }: Broker, peerAddress: string): boolean {
+  const { maxConnections, maxConnectionsPerAddress = Number.POSITIVE_INFINITY } = options.limits
+  const ofAddress = addresses.count(peerAddress)
+  if (connections.size < maxConnections && ofAddress < maxConnectionsPerAddress) return true
+  statistics.refused++
+  options.logger.warn("A connection was refused: the node serves as many as it may", {
+    connections: connections.size,
+    peer: peerAddress,
+    ofAddress,
+  })
+  return false
 }
 
 /** Try again later. RFC 6455 7.4.1, as registered by IANA. */
 const tryAgainLater = 1013
 
 export function serveWebSocket(broker: Broker, webSocket: WebSocket, from: WebSocketOrigin): void {
-  if (isFull(broker)) {
+  if (!hasRoom(broker, from.socket.remoteAddress ?? "")) {
     webSocket.close(tryAgainLater, "The node serves as many connections as it may")
     return
   }
   const link = new WebSocketLink(webSocket, from)
   link.listen(new Connection(broker, link))
-}
-
-function isFull({ connections, options, statistics }: Broker): boolean {
-  if (connections.size < options.limits.maxConnections) return false
-  statistics.refused++
-  options.logger.warn("A connection was refused: the node serves as many as it may", { connections: connections.size })
-  return true
 }
 
 async function bind(server: Server, { host, port, scheme }: ListenAddress & { scheme: string }): Promise<Listener> {

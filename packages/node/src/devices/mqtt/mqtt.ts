@@ -12,7 +12,6 @@
  *
  * It is not a queue for programs: those read the store. It does not know what topics mean: mapping/ does.
  */
-import type { TlsOptions } from "node:tls"
 import type { Clock, Closeable, Logger, Random, Timer } from "@brume/core"
 import type { WebSocket } from "ws"
 import type { Mapper } from "../mapping/mapping.ts"
@@ -23,7 +22,14 @@ import type { Connection } from "./connection/connection.ts"
 import { sweepsPerSecond } from "./connection/publishing.ts"
 import type { WebSocketOrigin } from "./connection/web-socket-link.ts"
 import type { MqttLimits } from "./limits.ts"
-import { type ListenAddress, type Listener, openTcpListener, openTlsListener, serveWebSocket } from "./listeners.ts"
+import {
+  type ListenAddress,
+  type Listener,
+  openTcpListener,
+  openTlsListener,
+  serveWebSocket,
+  type TlsListening,
+} from "./listeners.ts"
 import { exposeStatistics, type Gauges, systemTopics, type TotalMetrics } from "./statistics.ts"
 import type { MqttStore } from "./store.ts"
 import { reason } from "./wire/reason.ts"
@@ -41,7 +47,7 @@ export interface MqttOptions {
   /** Where it listens over TCP; nowhere when left out. */
   readonly listen?: ListenAddress | undefined
   /** The same over TLS. */
-  readonly tls?: { readonly listen: ListenAddress; readonly options: TlsOptions } | undefined
+  readonly tls?: TlsListening | undefined
   /** Calls when everything that has arrived by now was read. @default the event loop's */
   readonly soon?: (call: () => void) => void
 }
@@ -77,6 +83,8 @@ const systemIntervalMs = 10_000
 export async function openMqtt(options: MqttOptions): Promise<Mqtt> {
   const { clock, metrics, listen, tls, soon = (call) => void setImmediate(call) } = options
   const broker = new Broker({ ...options, soon })
+  // Wills of clients that were lost with the node come before anybody connects.
+  broker.sweep()
   const gauges = gaugesOf(broker)
   exposeStatistics(metrics, broker.statistics, gauges)
   const listeners: Listener[] = []
@@ -91,7 +99,7 @@ export async function openMqtt(options: MqttOptions): Promise<Mqtt> {
   }
   try {
     if (listen !== undefined) keep("mqtt", await openTcpListener(broker, listen))
-    if (tls !== undefined) keep("mqtts", await openTlsListener(broker, tls.listen, tls.options))
+    if (tls !== undefined) keep("mqtts", await openTlsListener(broker, tls))
   } catch (error) {
     stopIntake()
     throw error

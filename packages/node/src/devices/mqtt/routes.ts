@@ -10,8 +10,10 @@ import type { Matches, SubscriptionTree } from "./topics/subscription-tree.ts"
 export interface Topic {
   readonly name: string
   readonly mapping: TopicMapping | undefined
-  /** It has more levels than the server takes. */
-  readonly isTooDeep: boolean
+  /** It is longer, or has more levels, than the server takes. */
+  readonly isTooLong: boolean
+  /** It begins with `$`: not for everybody. */
+  readonly isSystem: boolean
   matches: Matches<Session>
   /** Version of the subscriptions that these are of. */
   version: number

@@ -41,8 +41,8 @@ export class Wills {
         options.later.put(removed(key))
       } else {
         const { message, will } = found
-        // Its client was lost with the node.
-        this.lost(key.slice(prefix.will.length), { message, delayS: will.delayS, owner: will.owner })
+        // Its client was lost with the node. What is due is published by the first sweep.
+        this.#wait(key.slice(prefix.will.length), { message, delayS: will.delayS, owner: will.owner })
       }
     }
   }
@@ -68,8 +68,8 @@ export class Wills {
 
   /** The client is lost. */
   lost(clientId: string, will: Will): void {
-    const atMs = this.#options.clock.monotonic() + will.delayS * 1_000
-    this.#due.set(clientId, { will, atMs })
+    if (will.delayS === 0) this.#publish(clientId, will)
+    else this.#wait(clientId, will)
   }
 
   /** Its session ends, and with it the waiting. [MQTT-3.1.2-8] */
@@ -82,6 +82,10 @@ export class Wills {
   sweep(): void {
     const now = this.#options.clock.monotonic()
     for (const [clientId, { will, atMs }] of this.#due) if (atMs <= now) this.#publish(clientId, will)
+  }
+
+  #wait(clientId: string, will: Will): void {
+    this.#due.set(clientId, { will, atMs: this.#options.clock.monotonic() + will.delayS * 1_000 })
   }
 
   #publish(clientId: string, will: Will): void {

@@ -22,12 +22,12 @@ export async function acceptConnect(connection: Connection, packet: Connect): Pr
   const clientId = packet.clientId === "" ? `auto-${Buffer.from(random.bytes(12)).toString("hex")}` : packet.clientId
   const identity = await access
     .authenticate({
-      clientId,
-      username: packet.userName,
-      password: packet.password,
-      peerAddress: link.peerAddress,
-      isLoopback: link.isLoopback,
-      certificateName: link.certificateName,
+      ...{ clientId, peerAddress: link.peerAddress, isLoopback: link.isLoopback },
+      ...(link.certificate === undefined
+        ? {}
+        : { certificateName: link.certificate.name, certificateFingerprint: link.certificate.fingerprint }),
+      ...(packet.userName === undefined ? {} : { username: packet.userName }),
+      ...(packet.password === undefined ? {} : { password: packet.password }),
     })
     .catch((error: unknown) => {
       logger.error("Who a client is could not be found out", { client: clientId, error })
@@ -58,7 +58,6 @@ export async function acceptConnect(connection: Connection, packet: Connect): Pr
 const refusals = {
   refused: reason.badUserNameOrPassword,
   throttled: reason.connectionRateExceeded,
-  banned: reason.banned,
   failed: reason.serverUnavailable,
 } as const
 
@@ -106,11 +105,14 @@ function begin(connection: Connection, candidate: Candidate): void {
     id: clientId,
     identity,
     session,
-    connect: packet,
+    level: packet.level,
+    maximumPacketBytes: packet.maximumPacketBytes,
+    wantsProblemInformation: packet.wantsProblemInformation,
+    isShortLived: packet.sessionExpirySeconds === 0,
     keepAliveMs: keepAliveS * 1_000,
     since: broker.options.clock.now(),
-    aliases: new Map(),
-    publishable: identity.isUnrestricted ? undefined : new Map(),
+    aliases: undefined,
+    publishable: undefined,
     endIdentity: identity.onRevoked(() => connection.close(reason.administrativeAction, "The right to connect ended")),
   }
   connection.client = client

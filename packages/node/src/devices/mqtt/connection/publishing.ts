@@ -27,7 +27,7 @@ export function takePublish(connection: Connection, client: Client, frame: Publi
     intake.answer(connection, answerCode(packetType.pubrec, reason.success, packetId))
     return
   }
-  if (client.publishable !== undefined && !mayPublish(client, client.publishable, topic)) {
+  if ((topic.isSystem || !client.identity.isUnrestricted) && !mayPublish(client, topic)) {
     forbid(connection, client, { topic, frame })
     return
   }
@@ -39,7 +39,7 @@ export function takePublish(connection: Connection, client: Client, frame: Publi
   }
   if (qos === 1) intake.answer(connection, answerCode(packetType.puback, reason.success, packetId))
   else if (qos === 2) {
-    session.incoming.add(packetId)
+    session.takeIncoming(packetId)
     if (session.isPersistent) intake.record(incomingRecord(session.facts.number, packetId))
     intake.answer(connection, answerCode(packetType.pubrec, reason.success, packetId))
   }
@@ -60,19 +60,21 @@ function topicOf(connection: Connection, client: Client, frame: PublishFrame): T
     return undefined
   }
   if (topicStart === topicEnd) {
-    const known = client.aliases.get(topicAlias)
+    const known = client.aliases?.get(topicAlias)
     if (known === undefined) connection.broken(reason.protocolError, "A topic alias was used before it was given")
     return known
   }
   const topic = checkedTopic(connection, topics.find(buffer, topicStart, topicEnd).value)
-  if (topic !== undefined) client.aliases.set(topicAlias, topic)
+  if (topic !== undefined) {
+    client.aliases ??= new Map()
+    client.aliases.set(topicAlias, topic)
+  }
   return topic
 }
 
-/** Topics of the server itself, and those that go too deep. */
 function checkedTopic(connection: Connection, topic: Topic): Topic | undefined {
-  if (!topic.isTooDeep) return topic
-  connection.broken(reason.topicNameInvalid, "A topic has more levels than the server takes")
+  if (!topic.isTooLong) return topic
+  connection.broken(reason.topicNameInvalid, "A topic is longer, or has more levels, than the server takes")
   return undefined
 }
 
@@ -102,7 +104,9 @@ function holdIfTooMuch(connection: Connection): void {
 /** How often a connection's count begins anew; see `mqtt.ts`. */
 export const sweepsPerSecond = 4
 
-function mayPublish(client: Client, remembered: Map<Topic, boolean>, topic: Topic): boolean {
+function mayPublish(client: Client, topic: Topic): boolean {
+  client.publishable ??= new Map()
+  const remembered = client.publishable
   const known = remembered.get(topic)
   if (known !== undefined) return known
   const may = client.identity.mayPublish(topic.name)

@@ -1,5 +1,6 @@
 /** SUBSCRIBE and UNSUBSCRIBE. They are answered when what they change is durable. */
 import type { Fanout } from "../fanout.ts"
+import { isTooLong } from "../limits.ts"
 import type { Message } from "../message.ts"
 import type { Target } from "../routes.ts"
 import { parseShared } from "../topics/subscription-tree.ts"
@@ -50,8 +51,8 @@ function refusalOf(connection: Connection, client: Client, { filter }: Requested
   const { limits, logger } = connection.broker.options
   const { session, identity } = client
   const { filter: plain } = parseShared(filter)
-  if (plain.split("/", limits.maxTopicLevels + 1).length > limits.maxTopicLevels) return reason.topicFilterInvalid
-  if (!identity.maySubscribe(plain)) {
+  if (isTooLong(plain, limits)) return reason.topicFilterInvalid
+  if (identity.maySubscribe(filter) !== "allowed") {
     logger.warn("A client subscribed to what it may not", { client: client.id, filter })
     return reason.notAuthorized
   }
