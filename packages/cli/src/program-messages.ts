@@ -51,7 +51,7 @@ function addSubscribe(program: Command, lazily: Lazily): void {
   atBroker(program.command("subscribe"))
     .summary("show messages over MQTT")
     .description(
-      "Shows messages as they come, until Ctrl-C: text as it is, JSON on lines of its own, other bytes in hex. Connects " +
+      "Shows messages as they come, until Ctrl-C: text as it is, long JSON on lines of its own, other bytes in hex. Connects " +
         "again when the connection is lost.",
     )
     .argument("<filters...>", "topic filters: + is one level, # the rest; $share/GROUP/FILTER takes turns with others")

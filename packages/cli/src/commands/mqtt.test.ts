@@ -34,18 +34,20 @@ test("what publish sends, subscribe shows: text, JSON, bytes, and what came with
   const path = join(await folder(), "bytes")
   await writeFile(path, Buffer.of(0, 1, 255))
   const isThere = () => rig.mqtt.clients({ limit: 9 }).clients.some(({ subscriptions }) => subscriptions.length > 0)
-  const { terminal, end } = await subscribed(["cold/#", "--count", "4", ...url], isThere)
+  const { terminal, end } = await subscribed(["cold/#", "--count", "5", ...url], isThere)
+  const long = JSON.stringify({ a: [1, { b: "x".repeat(100) }] })
   const sent = await brume(["publish", "cold/door", "open", ...url])
   expect(sent).toEqual({ code: 0, stdout: "1 message acknowledged\n", stderr: "", bytes: expect.anything() })
-  await brume(["publish", "cold/config", '{"a":[1,{"b":2}]}', "--content-type", "application/json", ...url])
+  await brume(["publish", "cold/config", long, "--content-type", "application/json", ...url])
   await brume(["publish", "cold/raw", "--file", path, "--property", "unit=C", "--property", "unit=K", ...url])
   await brume(["publish", "cold/exact", '{"n":12345678901234567890}', "--qos", "2", ...url])
+  await brume(["publish", "cold/short", '{"a":[1,{"b":2}]}', ...url])
   expect(await end).toBe(0)
+  const pretty = JSON.stringify(JSON.parse(long), undefined, 2)
   expect(terminal.stdout()).toBe(
-    "cold/door  open\n" +
-      'cold/config  [application/json]  {\n  "a": [\n    1,\n    {\n      "b": 2\n    }\n  ]\n}\n' +
+    `cold/door  open\ncold/config  [application/json]  ${pretty}\n` +
       "cold/raw  [unit=C,K]  hex 00 01 ff\n" +
-      'cold/exact  {"n":12345678901234567890}\n',
+      'cold/exact  {"n":12345678901234567890}\ncold/short  {"a":[1,{"b":2}]}\n',
   )
 })
 

@@ -6,6 +6,8 @@ import { countText } from "../times.ts"
 
 /** Bytes of a payload that are shown in hex. */
 const shownBytes = 64
+/** JSON up to this length is read as easily as it came. */
+const oneLine = 100
 
 /** One object: the payload is `payload` where it is UTF-8, else `base64`. */
 export function messageJson(packet: IPublishPacket, received: Date): string {
@@ -27,7 +29,7 @@ export function messageJson(packet: IPublishPacket, received: Date): string {
   })
 }
 
-/** The topic, then the payload: text as it is, JSON on lines of its own, other bytes in hex. */
+/** The topic, then the payload: text as it is, long JSON on lines of its own, other bytes in hex. */
 export function messageText(packet: IPublishPacket, paint: Paint): string {
   const { topic, retain, properties = {} } = packet
   const { contentType, responseTopic, userProperties = {} } = properties
@@ -48,9 +50,9 @@ function payloadText(bytes: Buffer, paint: Paint): string {
   return prettyJson(text) ?? visible(text)
 }
 
-/** Objects and lists, as long as no number in them would lose digits. */
+/** Objects and lists that are long, as long as no number in them would lose digits. */
 function prettyJson(text: string): string | undefined {
-  if (!/^\s*[[{]/.test(text) || /\d{16}/.test(text)) return undefined
+  if (text.length <= oneLine || !/^\s*[[{]/.test(text) || /\d{16}/.test(text)) return undefined
   try {
     return visibleLines(JSON.stringify(JSON.parse(text), undefined, 2))
   } catch {
