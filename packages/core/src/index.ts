@@ -11,6 +11,22 @@ export {
 export type { Clock, Closeable, Counter, Histogram, Logger, LogLevel, Metrics, Random, Timer } from "./ambient.ts"
 export { type AttemptOptions, type Attempts, createAttempts } from "./attempts.ts"
 export {
+  type Command,
+  type CommandError,
+  type CommandFilter,
+  type CommandRequest,
+  type CommandState,
+  type Commands,
+  commandStates,
+  type Json,
+  type JsonObject,
+  type PreparedCommand,
+  type Twin,
+  type TwinChange,
+  type TwinState,
+  type Twins,
+} from "./commands.ts"
+export {
   type Ban,
   type BanKind,
   type BanRequest,
