@@ -46,7 +46,9 @@ export interface Command {
   readonly created: number
   /** Until when an answer is awaited. */
   readonly deadline: number
-  /** How often it was sent. */
+  /** How often it is sent again at most. */
+  readonly retries: number
+  /** How often it was sent, or put into the device's session. */
   readonly attempts: number
   /** When the device said that it has it. */
   readonly accepted?: number
@@ -65,7 +67,7 @@ export interface PreparedCommand {
   readonly command: Command
   /** For the caller's commit; none where the command is known already. */
   readonly records: readonly KeyedRecord[]
-  /** The outcome, once it is durable; never rejects. */
+  /** The outcome, once it is durable; still `pending` where the node stops first. Never rejects. */
   readonly ended: Promise<Command>
   /** The commit is durable: it leaves. */
   durable(): void

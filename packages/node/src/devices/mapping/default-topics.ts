@@ -19,7 +19,11 @@ export function reservedReason(topic: string): string | undefined {
   if (!topic.startsWith(root)) return undefined
   const levels = topic.slice(root.length).split("/").slice(1)
   if (levels.includes("commands")) return "devices/<device>/commands is reserved for commands"
-  return levels.at(-1) === "set" ? "topics below devices/ that end in set are reserved for commands" : undefined
+  const last = levels.at(-1)
+  if (last === "set") return "topics below devices/ that end in set are reserved for commands"
+  if (last === "replies" || levels.at(-2) === "replies") return "devices/<device>/replies is reserved for commands"
+  if (last === "desired" || last === "reported") return `devices/<device>/${last} is reserved for twins`
+  return undefined
 }
 
 /** The plan of a topic below `devices/`, or why nothing can have its names; undefined for other topics. */

@@ -1,5 +1,5 @@
 /** What all connections share. */
-import type { Clock, Logger, Random } from "@brume/core"
+import type { Clock, KeyedRecord, Logger, Random } from "@brume/core"
 import type { Mapper } from "../mapping/mapping.ts"
 import type { MqttAccess } from "./access.ts"
 import { Addresses } from "./addresses.ts"
@@ -11,6 +11,7 @@ import { type Fanout, type FanoutOptions, planFanout, planFor } from "./fanout.t
 import { Intake } from "./intake.ts"
 import { isTooLong, type MqttLimits } from "./limits.ts"
 import type { Message } from "./message.ts"
+import { type LocalSubscriber, messageOf, type OwnMessage, type PlannedMessage } from "./own-messages.ts"
 import { Retained } from "./retained.ts"
 import { hasRoutes, refreshRoutes, type Target, type Topic } from "./routes.ts"
 import { Backlog } from "./session/backlog.ts"
@@ -32,6 +33,8 @@ export interface BrokerOptions {
   readonly limits: MqttLimits
   readonly access: MqttAccess
   readonly mapper: Mapper
+  /** Sees messages on the topics that it wants. */
+  readonly local?: LocalSubscriber | undefined
   /** Calls when everything that has arrived by now was read. */
   readonly soon: (call: () => void) => void
 }
@@ -62,7 +65,7 @@ export class Broker {
   #isFlushDue = false
 
   constructor(options: BrokerOptions) {
-    const { store, clock, random, logger, limits, mapper, soon } = options
+    const { store, clock, random, logger, limits, mapper, soon, local } = options
     this.options = options
     this.encoder = new PublishEncoder(clock)
     this.congestion = new Congestion(clock)
@@ -102,6 +105,7 @@ export class Broker {
         mapping: mapper.resolve(name),
         isTooLong: isTooLong(name, limits),
         isSystem: name.startsWith("$"),
+        isLocal: local?.wants(name) === true,
         matches: noMatches,
         version: -1,
       }),
@@ -135,6 +139,7 @@ export class Broker {
     const { intake, sessions } = this
     refreshRoutes(topic, sessions.tree)
     if (message.retain) this.#retain(message)
+    if (topic.isLocal) this.#tellLocal(message)
     if (!hasRoutes(topic)) return undefined
     const fanout = planFanout(message, { topic, sender }, intake.records, this.#fanouts)
     intake.deliver(fanout)
@@ -148,12 +153,32 @@ export class Broker {
 
   /** A message of the node itself, or of one of its rooms: mapped and fanned out as if a client had sent it. */
   publishOwn(message: Message): void {
-    const { intake, options, topics } = this
-    const name = Buffer.from(message.topic)
-    const topic = topics.find(name, 0, name.length).value
+    const { intake, options } = this
+    const topic = this.#topicOf(message.topic)
     const payload = Buffer.from(message.payload.buffer, message.payload.byteOffset, message.payload.length)
     topic.mapping?.add(intake.batch, payload, 0, payload.length, options.clock.now())
     this.publish(message, topic, undefined)
+  }
+
+  /** A message of a part of the node that has a commit of its own. (O1 in own-messages.ts) */
+  planOwn(own: OwnMessage): PlannedMessage {
+    const message = messageOf(own)
+    const topic = this.#topicOf(message.topic)
+    refreshRoutes(topic, this.sessions.tree)
+    const records: KeyedRecord[] = []
+    const retained = message.retain ? this.#planRetained(message) : undefined
+    if (retained !== undefined) records.push(retained)
+    const fanout = planFanout(message, { topic, sender: undefined }, records, this.#fanouts)
+    return {
+      records,
+      isReaching: fanout.isReaching,
+      isSent: () => fanout.isSent,
+      end: (error) => {
+        if (error === undefined && retained !== undefined) this.retained.apply(message)
+        fanout.end(error)
+        this.flush()
+      },
+    }
   }
 
   /** A retained message of the server about itself: not in the log, it is made anew. */
@@ -164,9 +189,7 @@ export class Broker {
       properties: payload.subarray(payload.length),
     }
     this.retained.apply(message)
-    const name = Buffer.from(topicName)
-    const topic = this.topics.find(name, 0, name.length).value
-    this.publish({ ...message, retain: false }, topic, undefined)
+    this.publish({ ...message, retain: false }, this.#topicOf(topicName), undefined)
   }
 
   /** Ends a client's connection, and its session too where `isForgotten`. Returns whether there was one. */
@@ -193,12 +216,29 @@ export class Broker {
     this.#later.flush()
   }
 
-  #retain(message: Message): void {
+  #topicOf(topicName: string): Topic {
+    const name = Buffer.from(topicName)
+    return this.topics.find(name, 0, name.length).value
+  }
+
+  /** O2 in own-messages.ts. */
+  #tellLocal(message: Message): void {
+    const taken = this.options.local?.take(message)
+    if (taken === undefined) return
+    for (const record of taken.records) this.intake.record(record)
+    this.intake.afterwards((error) => taken.end(error))
+  }
+
+  #planRetained(message: Message): KeyedRecord | undefined {
     const record = this.retained.plan(message)
-    if (record === undefined) {
+    if (record === undefined)
       this.options.logger.warn("A retained message is not kept: there is no room for more", { topic: message.topic })
-      return
-    }
+    return record
+  }
+
+  #retain(message: Message): void {
+    const record = this.#planRetained(message)
+    if (record === undefined) return
     this.intake.record(record)
     this.intake.afterwards((error) => {
       if (error === undefined) this.retained.apply(message)

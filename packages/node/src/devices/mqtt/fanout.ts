@@ -37,11 +37,28 @@ export class Fanout {
   readonly message: Message
   readonly deliveries: readonly Planned[]
   readonly #once: Once
+  /** At QoS 0, by somebody. */
+  #isHeard = false
 
   constructor(message: Message, once: Once, deliveries: readonly Planned[]) {
     this.message = message
     this.deliveries = deliveries
     this.#once = once
+  }
+
+  /** Somebody who is connected gets it, or a session keeps it. */
+  get isReaching(): boolean {
+    if (this.deliveries.length > 0) return true
+    const { matches, targets } = this.#once
+    return (
+      matches.some(({ subscriber }) => subscriber.consumer !== undefined) ||
+      targets.some(({ session }) => session.consumer !== undefined)
+    )
+  }
+
+  /** It may have left towards somebody, now that it was handed over. */
+  get isSent(): boolean {
+    return this.#isHeard || this.deliveries.some(({ delivery }) => delivery.wasSent)
   }
 
   /** @param error why the message was refused; undefined when it is durable where it must be. */
@@ -61,6 +78,7 @@ export class Fanout {
 
   #deliverOnce({ consumer }: Session, { retainAsPublished, subscriptionIdentifiers }: Target["terms"]): void {
     const { message } = this
+    if (consumer !== undefined) this.#isHeard = true
     consumer?.deliverOnce(message, retainAsPublished && message.retain, subscriptionIdentifiers)
   }
 }

@@ -30,6 +30,7 @@ import {
   serveWebSocket,
   type TlsListening,
 } from "./listeners.ts"
+import type { LocalSubscriber, OwnMessages } from "./own-messages.ts"
 import { exposeStatistics, type Gauges, systemTopics, type TotalMetrics } from "./statistics.ts"
 import type { MqttStore } from "./store.ts"
 import { reason } from "./wire/reason.ts"
@@ -44,6 +45,8 @@ export interface MqttOptions {
   readonly limits: MqttLimits
   readonly access: MqttAccess
   readonly mapper: Mapper
+  /** Sees messages on the topics that it wants. */
+  readonly local?: LocalSubscriber | undefined
   /** Where it listens over TCP; nowhere when left out. */
   readonly listen?: ListenAddress | undefined
   /** The same over TLS. */
@@ -61,6 +64,8 @@ export interface Mqtt extends Closeable {
   /** Ends its connection, and its session too where `isForgotten`. Returns whether there was something to end. */
   disconnect(clientId: string, options: { readonly isForgotten: boolean }): boolean
   readonly webSockets: WebSockets
+  /** For messages of other parts of the node. */
+  readonly own: OwnMessages
   /** Takes no more connections. */
   stopIntake(): void
 }
@@ -137,6 +142,7 @@ export async function openMqtt(options: MqttOptions): Promise<Mqtt> {
       serve: (webSocket, from) => serveWebSocket(broker, webSocket, from),
       endAll: () => leaveAll(broker, ({ link }) => link.transport === "websocket"),
     },
+    own: { plan: (message) => broker.planOwn(message) },
     stopIntake,
     close,
     [Symbol.asyncDispose]: close,

@@ -14,6 +14,8 @@ export interface Topic {
   readonly isTooLong: boolean
   /** It begins with `$`: not for everybody. */
   readonly isSystem: boolean
+  /** A part of the node wants to see its messages. */
+  readonly isLocal: boolean
   matches: Matches<Session>
   /** Version of the subscriptions that these are of. */
   version: number

@@ -33,7 +33,7 @@ export function takePublish(connection: Connection, client: Client, frame: Publi
   }
   addReadings(connection, client, { topic, frame })
   refreshRoutes(topic, broker.sessions.tree)
-  if (frame.isRetained || hasRoutes(topic)) {
+  if (frame.isRetained || topic.isLocal || hasRoutes(topic)) {
     const fanout = broker.publish(messageOf(connection, topic, frame), topic, session)
     if (fanout !== undefined) broker.congestion.check(connection, session, fanout)
   }

@@ -1,0 +1,361 @@
+/**
+ * Commands to devices: durable before they leave, once for each key, with an outcome that is durable before anybody hears.
+ *
+ * - C1 A command's record, and what a session needs to keep it, are one commit; it leaves after that. Whoever has a commit
+ *   of its own puts it there: `prepare`.
+ * - C2 The same source, device and key is the same command: its id follows from them, and the log knows the id (L2 in
+ *   ledger.ts). A second request sends nothing and gets the outcome of the first.
+ * - C3 It is sent once, and again only where its maker asked for retries: the same id, while the device says nothing.
+ * - C4 An answer's outcome is in the commit that the answer's own acknowledgement waits for. The first one counts.
+ * - C5 `failed` is said only where it is certain: the device said so, nobody took it, or it never left and has expired.
+ *   Everything else that has no answer at its deadline is `in-doubt`; a later answer still says what became of it.
+ * - C6 After a crash, what has no outcome waits for the rest of its time, as what was sent may be answered yet.
+ * - C7 What waits is bounded: in all, and for each device.
+ */
+import {
+  type Clock,
+  type Closeable,
+  type Command,
+  type CommandFilter,
+  type CommandRequest,
+  type Commands,
+  FogError,
+  type KeyedRecord,
+  type Logger,
+  type Metrics,
+  matchesFilter,
+  type PreparedCommand,
+  type Random,
+  type Store,
+} from "@brume/core"
+import type { Message } from "../mqtt/message.ts"
+import type { LocalSubscriber, OwnMessages, PlannedMessage, TakenMessage } from "../mqtt/own-messages.ts"
+import { excerpt } from "../payload/mistakes.ts"
+import { envelopeOf } from "./envelope.ts"
+import { defaultLedgerLimits, idOf, Ledger, type LedgerLimits } from "./ledger.ts"
+import { OpenCommand } from "./open-command.ts"
+import { conflict, expired, inDoubt, outcomeOf, unreachable } from "./outcomes.ts"
+import { parseReply, type Reply } from "./reply.ts"
+import { parseReplyTopic, type Terms, termsOf } from "./terms.ts"
+
+export interface CommandsOptions {
+  readonly store: Pick<Store, "put" | "get" | "entries">
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly limits?: Partial<CommandLimits>
+}
+
+export interface CommandLimits extends LedgerLimits {
+  /** Commands without an outcome. @default 10000 */
+  readonly maxPending: number
+  /** The same of one device. @default 1000 */
+  readonly maxPendingPerDevice: number
+}
+
+export interface OpenedCommands extends Commands, Closeable {
+  /** Where answers come in. */
+  readonly replies: LocalSubscriber
+  /** From here on commands leave; what the log has without an outcome goes on. */
+  begin(own: OwnMessages): void
+}
+
+const defaultLimits: CommandLimits = { ...defaultLedgerLimits, maxPending: 10_000, maxPendingPerDevice: 1_000 }
+/** Commands that are looked at for one page of a list. */
+const maxExamined = 2_000
+
+export function openCommands(options: CommandsOptions): OpenedCommands {
+  return new CommandRoom(options)
+}
+
+class CommandRoom implements OpenedCommands {
+  readonly replies: LocalSubscriber = {
+    wants: (topic) => parseReplyTopic(topic) !== undefined,
+    take: (message) => this.#take(message),
+  }
+  readonly #options: CommandsOptions
+  readonly #limits: CommandLimits
+  readonly #ledger: Ledger
+  readonly #open = new Map<string, OpenCommand>()
+  readonly #perDevice = new Map<string, number>()
+  /** Commands in doubt whose late outcome is on its way to the disk, as they are until then. */
+  readonly #late = new Map<string, Command>()
+  readonly #count: (command: Command) => void
+  #own: OwnMessages | undefined
+
+  constructor(options: CommandsOptions) {
+    this.#options = options
+    this.#limits = { ...defaultLimits, ...options.limits }
+    this.#ledger = new Ledger({ ...options, limits: this.#limits })
+    const { metrics } = options
+    const ended = metrics.counter("brume_devices_commands_total", "Commands that have ended", ["state"])
+    this.#count = ({ state }) => ended.add(1, { state })
+    metrics.gauge("brume_devices_commands_pending", "Commands without an outcome", () => this.#open.size)
+    // C6
+    for (const id of this.#ledger.ids()) {
+      const command = this.#ledger.get(id)
+      if (command?.state === "pending") this.#track(new OpenCommand(command, true))
+    }
+  }
+
+  begin(own: OwnMessages): void {
+    this.#own = own
+    for (const open of this.#open.values()) this.#wait(open)
+  }
+
+  prepare(request: CommandRequest): PreparedCommand {
+    const terms = termsOf(request)
+    const { key } = terms
+    const id = key === undefined ? Buffer.from(this.#options.random.bytes(16)).toString("hex") : idOf({ ...terms, key })
+    const known = key === undefined ? undefined : (this.#open.get(id)?.command ?? this.#ledger.get(id))
+    // C2
+    if (known !== undefined) return this.#again(known, terms)
+    this.#checkRoom(terms.device)
+    return this.#prepareNew(id, terms)
+  }
+
+  async send(request: CommandRequest): Promise<Command> {
+    const prepared = this.prepare(request)
+    await this.#commit(prepared)
+    return await prepared.ended
+  }
+
+  async start(request: CommandRequest): Promise<Command> {
+    const prepared = this.prepare(request)
+    await this.#commit(prepared)
+    return this.get(prepared.command.id) ?? prepared.command
+  }
+
+  get(id: string): Command | undefined {
+    const open = this.#open.get(id)
+    if (open === undefined) return this.#late.get(id) ?? this.#ledger.get(id)
+    return open.stage === "new" ? undefined : open.command
+  }
+
+  ended(id: string): Promise<Command> | undefined {
+    const open = this.#open.get(id)
+    if (open !== undefined) return open.ended
+    const command = this.get(id)
+    return command === undefined ? undefined : Promise.resolve(command)
+  }
+
+  list({ devices, state, limit, after }: CommandFilter) {
+    const ids = state === "pending" ? [...this.#open.keys()].reverse() : this.#ledger.ids()
+    const commands: Command[] = []
+    let at = after === undefined ? 0 : ids.indexOf(after) + 1
+    for (const end = at + maxExamined; at < ids.length && at < end && commands.length < limit; at++) {
+      const command = this.get(ids[at]!)
+      if (command === undefined || (state !== undefined && command.state !== state)) continue
+      if (devices?.some((filter) => matchesFilter(filter, command.device)) ?? true) commands.push(command)
+    }
+    return { commands, next: at < ids.length ? ids[at - 1] : undefined }
+  }
+
+  async close(): Promise<void> {
+    for (const open of this.#open.values()) open.end(open.command)
+    this.#open.clear()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #again(known: Command, { command, input }: Terms): PreparedCommand {
+    if (known.command !== command || JSON.stringify(known.input) !== JSON.stringify(input)) throw conflict(known)
+    const ended = this.ended(known.id) ?? Promise.resolve(known)
+    return { command: known, records: [], ended, durable: () => {}, refused: () => {} }
+  }
+
+  #checkRoom(device: string): void {
+    const { maxPending, maxPendingPerDevice } = this.#limits
+    const ofDevice = this.#perDevice.get(device) ?? 0
+    if (this.#open.size < maxPending && ofDevice < maxPendingPerDevice) return
+    const isDevice = ofDevice >= maxPendingPerDevice
+    throw new FogError("commands_busy", {
+      message: isDevice
+        ? `${ofDevice} commands of ${excerpt(device, 120)} wait for an answer, which is the limit for a device`
+        : `${this.#open.size} commands wait for answers, which is the limit`,
+      hint: "Send again when some have ended; shorter deadlines end them sooner.",
+    })
+  }
+
+  /** C1 */
+  #prepareNew(id: string, { device, command: name, input, source, deadlineMs, retries }: Terms): PreparedCommand {
+    const created = this.#options.clock.now()
+    const deadline = created + deadlineMs * 1_000
+    const made = { id, device, command: name, input, source, state: "pending", created, deadline, retries } as const
+    const message = this.#own?.plan(envelopeOf({ ...made, attempts: 1 }, 1))
+    const isReaching = message?.isReaching === true
+    const isHopeless = !isReaching && retries === 0
+    const command: Command = isHopeless
+      ? { ...made, attempts: 0, state: "failed", ended: created, error: unreachable(made) }
+      : { ...made, attempts: isReaching ? 1 : 0 }
+    const open = new OpenCommand(command, false)
+    if (message !== undefined) open.messages.push(message)
+    const removals = this.#ledger.removals((other) => this.#open.has(other))
+    this.#track(open)
+    this.#ledger.add(command, removals)
+    return {
+      command,
+      records: [this.#ledger.record(command), ...(message?.records ?? []), ...removals],
+      ended: open.ended,
+      durable: () => {
+        message?.end(undefined)
+        open.start()
+        if (isHopeless) this.#settle(open, command)
+        else this.#wait(open)
+      },
+      refused: () => {
+        const error = new FogError("store_closed", { message: "The command was not stored; nothing was sent" })
+        message?.end(error)
+        this.#untrack(open)
+        this.#ledger.forget(id)
+        open.refuse(error)
+      },
+    }
+  }
+
+  async #commit({ command, records, durable, refused }: PreparedCommand): Promise<void> {
+    if (records.length === 0) {
+      await this.#open.get(command.id)?.started
+      return
+    }
+    try {
+      await this.#options.store.put(records).durable
+    } catch (error) {
+      refused()
+      throw error
+    }
+    durable()
+  }
+
+  #track(open: OpenCommand): void {
+    const { id, device } = open.command
+    this.#open.set(id, open)
+    this.#perDevice.set(device, (this.#perDevice.get(device) ?? 0) + 1)
+  }
+
+  #untrack(open: OpenCommand): void {
+    const { id, device } = open.command
+    this.#open.delete(id)
+    const left = (this.#perDevice.get(device) ?? 1) - 1
+    if (left > 0) this.#perDevice.set(device, left)
+    else this.#perDevice.delete(device)
+  }
+
+  /** Until the deadline, and for the turns of retries. */
+  #wait(open: OpenCommand): void {
+    const { clock } = this.#options
+    const { created, deadline, retries, accepted } = open.command
+    const leftMs = Math.max(0, (deadline - clock.now()) / 1_000)
+    open.keep(clock.after(leftMs, () => this.#expire(open)))
+    if (retries === 0 || accepted !== undefined) return
+    const everyMs = (deadline - created) / 1_000 / (retries + 1)
+    const turns = Math.min(retries, Math.ceil(leftMs / everyMs) - 1)
+    for (let turn = 1; turn <= turns; turn++) {
+      const inMs = leftMs - (turns - turn + 1) * everyMs
+      open.keep(clock.after(Math.max(0, inMs), () => this.#sendAgain(open)))
+    }
+  }
+
+  /** C3 */
+  #sendAgain(open: OpenCommand): void {
+    const { command } = open
+    if (open.stage !== "waiting" || command.accepted !== undefined || open.isQueued) return
+    const attempts = command.attempts + 1
+    const message = this.#own?.plan(envelopeOf(command, attempts))
+    if (message === undefined) return
+    if (!message.isReaching) {
+      message.end(undefined)
+      return
+    }
+    const sent = { ...command, attempts }
+    open.command = sent
+    open.messages.push(message)
+    this.#store([this.#ledger.record(sent), ...message.records]).then(
+      () => message.end(undefined),
+      (error: FogError) => this.#unsent(message, error),
+    )
+  }
+
+  #unsent(message: PlannedMessage, error: FogError): void {
+    message.end(error)
+    this.#options.logger.warn("A command was not sent again: the log takes nothing", { error })
+  }
+
+  /** C5 */
+  #expire(open: OpenCommand): void {
+    if (open.stage !== "waiting") return
+    const { command } = open
+    const ended = this.#options.clock.now()
+    const outcome: Command = open.isUnsent
+      ? { ...command, state: "failed", ended, error: expired(command) }
+      : { ...command, state: "in-doubt", ended, error: inDoubt(command) }
+    open.stage = "ending"
+    this.#store([this.#ledger.record(outcome)]).then(
+      () => this.#settle(open, outcome),
+      (error: FogError) => {
+        // The next start says the same of a command whose deadline is over.
+        this.#options.logger.warn("The outcome of a command is not stored", { command: command.id, error })
+        this.#settle(open, outcome)
+      },
+    )
+  }
+
+  #settle(open: OpenCommand, outcome: Command): void {
+    this.#untrack(open)
+    this.#count(outcome)
+    open.end(outcome)
+  }
+
+  async #store(records: readonly KeyedRecord[]): Promise<void> {
+    await this.#options.store.put(records).durable
+  }
+
+  #take({ topic, payload }: Message): TakenMessage | undefined {
+    const place = parseReplyTopic(topic)
+    if (place === undefined) return undefined
+    const reply = parseReply(payload)
+    const id = place.id ?? reply.id
+    if (id === undefined) return undefined
+    const open = this.#open.get(id)
+    if (open === undefined) return this.#takeLate(id, place.device, reply)
+    if (open.command.device !== place.device || open.stage !== "waiting") return undefined
+    const now = this.#options.clock.now()
+    if (reply.state === "accepted") {
+      open.command = { ...open.command, accepted: open.command.accepted ?? now }
+      return { records: [this.#ledger.record(open.command)], end: () => {} }
+    }
+    // C4
+    const outcome = outcomeOf(open.command, reply, now)
+    open.stage = "ending"
+    return {
+      records: [this.#ledger.record(outcome)],
+      end: (error) => {
+        if (error === undefined) {
+          this.#settle(open, outcome)
+          return
+        }
+        open.stage = "waiting"
+        if (outcome.deadline <= this.#options.clock.now()) this.#expire(open)
+      },
+    }
+  }
+
+  #takeLate(id: string, device: string, reply: Reply): TakenMessage | undefined {
+    if (reply.state === "accepted" || this.#late.has(id)) return undefined
+    const command = this.#ledger.get(id)
+    if (command === undefined || command.device !== device || command.state !== "in-doubt") return undefined
+    this.#late.set(id, command)
+    const { error: _doubt, ...rest } = command
+    const outcome: Command = { ...outcomeOf(rest, reply, this.#options.clock.now()), late: true }
+    return {
+      records: [this.#ledger.record(outcome)],
+      end: (error) => {
+        this.#late.delete(id)
+        if (error === undefined) this.#count(outcome)
+      },
+    }
+  }
+}

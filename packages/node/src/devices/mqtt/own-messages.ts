@@ -1,0 +1,65 @@
+/**
+ * Messages between the front and other parts of the node: those that it sends for them, and those that they want to see.
+ *
+ * - O1 A message of the node leaves when its sender's commit is durable: the sender gets the records that sessions and
+ *   retained messages need, and says how the commit ended.
+ * - O2 A local subscriber sees a message while its turn is open; what it makes of it is in the commit that the message's
+ *   own acknowledgement waits for (I1 in intake.ts).
+ */
+import type { FogError, KeyedRecord } from "@brume/core"
+import type { Message, Qos } from "./message.ts"
+import { encodeProperties } from "./wire/properties.ts"
+
+export interface OwnMessage {
+  readonly topic: string
+  readonly payload: Uint8Array
+  readonly qos: Qos
+  readonly retain: boolean
+  /** Wall time at which nobody needs it any more, µs since 1970 UTC. */
+  readonly expiresAt?: number | undefined
+  /** For subscribers that speak 5.0. */
+  readonly responseTopic?: string
+  readonly correlationData?: Buffer
+  readonly contentType?: string
+}
+
+/** A message whose sender makes it durable. */
+export interface PlannedMessage {
+  readonly records: readonly KeyedRecord[]
+  /** Somebody who is connected gets it, or a session keeps it. */
+  readonly isReaching: boolean
+  /** Whether it may have left towards somebody. */
+  isSent(): boolean
+  /** To be called once. @param error why the records will never be durable; undefined when they are. */
+  end(error: FogError | undefined): void
+}
+
+export interface OwnMessages {
+  plan(message: OwnMessage): PlannedMessage
+}
+
+/** What a local subscriber makes of a message. */
+export interface TakenMessage {
+  /** For the commit of the message's turn. */
+  readonly records: readonly KeyedRecord[]
+  /** @param error why the turn was refused; undefined when it is durable. */
+  end(error: FogError | undefined): void
+}
+
+export interface LocalSubscriber {
+  /** Asked once for each topic; always the same answer. */
+  wants(topic: string): boolean
+  /** A message on a topic that it wants. Must not throw. Undefined where it makes nothing of it. */
+  take(message: Message): TakenMessage | undefined
+}
+
+const nothing = new Uint8Array(0)
+
+export function messageOf({ responseTopic, correlationData, contentType, ...own }: OwnMessage): Message {
+  const properties: Parameters<typeof encodeProperties>[0] = {}
+  if (contentType !== undefined) properties.contentType = contentType
+  if (responseTopic !== undefined) properties.responseTopic = responseTopic
+  if (correlationData !== undefined) properties.correlationData = correlationData
+  const isPlain = Object.keys(properties).length === 0
+  return { ...own, expiresAt: own.expiresAt, properties: isPlain ? nothing : encodeProperties(properties) }
+}
