@@ -42,7 +42,8 @@ const everybody = {
   isUnrestricted: true,
   mayPublish: () => true,
   maySubscribe: (): "allowed" => "allowed",
-  onRevoked: () => () => {},
+  onRevoked() {},
+  left() {},
 } as const
 
 export function openRigFront(options: RigFrontOptions): Promise<Mqtt> {

@@ -113,8 +113,8 @@ function begin(connection: Connection, candidate: Candidate): void {
     since: broker.options.clock.now(),
     aliases: undefined,
     publishable: undefined,
-    endIdentity: identity.onRevoked(() => connection.close(reason.administrativeAction, "The right to connect ended")),
   }
+  identity.onRevoked(connection)
   connection.client = client
   connection.will = will
   connection.unacknowledged = session.incoming.size
