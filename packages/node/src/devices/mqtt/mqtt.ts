@@ -12,7 +12,6 @@
  *
  * It is not a queue for programs: those read the store. It does not know what topics mean: mapping/ does.
  */
-import type { TlsOptions } from "node:tls"
 import type { Clock, Closeable, Logger, Random, Timer } from "@brume/core"
 import type { Mapper } from "../mapping/mapping.ts"
 import type { MqttAccess } from "./access.ts"
@@ -20,7 +19,7 @@ import { Broker } from "./broker.ts"
 import { type ClientFacts, factsOf } from "./client-facts.ts"
 import { sweepsPerSecond } from "./connection/publishing.ts"
 import type { MqttLimits } from "./limits.ts"
-import { type ListenAddress, type Listener, openTcpListener, openTlsListener } from "./listeners.ts"
+import { type ListenAddress, type Listener, openTcpListener, openTlsListener, type TlsListening } from "./listeners.ts"
 import { exposeStatistics, type Gauges, systemTopics, type TotalMetrics } from "./statistics.ts"
 import type { MqttStore } from "./store.ts"
 import { reason } from "./wire/reason.ts"
@@ -38,7 +37,7 @@ export interface MqttOptions {
   /** Where it listens over TCP; nowhere when left out. */
   readonly listen?: ListenAddress | undefined
   /** The same over TLS. */
-  readonly tls?: { readonly listen: ListenAddress; readonly options: TlsOptions } | undefined
+  readonly tls?: TlsListening | undefined
   /** Calls when everything that has arrived by now was read. @default the event loop's */
   readonly soon?: (call: () => void) => void
 }
@@ -77,7 +76,7 @@ export async function openMqtt(options: MqttOptions): Promise<Mqtt> {
   }
   try {
     if (listen !== undefined) keep("mqtt", await openTcpListener(broker, listen))
-    if (tls !== undefined) keep("mqtts", await openTlsListener(broker, tls.listen, tls.options))
+    if (tls !== undefined) keep("mqtts", await openTlsListener(broker, tls))
   } catch (error) {
     stopIntake()
     throw error

@@ -22,12 +22,12 @@ export async function acceptConnect(connection: Connection, packet: Connect): Pr
   const clientId = packet.clientId === "" ? `auto-${Buffer.from(random.bytes(12)).toString("hex")}` : packet.clientId
   const identity = await access
     .authenticate({
-      clientId,
-      username: packet.userName,
-      password: packet.password,
-      peerAddress: link.peerAddress,
-      isLoopback: link.isLoopback,
-      certificateName: link.certificateName,
+      ...{ clientId, peerAddress: link.peerAddress, isLoopback: link.isLoopback },
+      ...(link.certificate === undefined
+        ? {}
+        : { certificateName: link.certificate.name, certificateFingerprint: link.certificate.fingerprint }),
+      ...(packet.userName === undefined ? {} : { username: packet.userName }),
+      ...(packet.password === undefined ? {} : { password: packet.password }),
     })
     .catch((error: unknown) => {
       logger.error("Who a client is could not be found out", { client: clientId, error })
@@ -58,7 +58,6 @@ export async function acceptConnect(connection: Connection, packet: Connect): Pr
 const refusals = {
   refused: reason.badUserNameOrPassword,
   throttled: reason.connectionRateExceeded,
-  banned: reason.banned,
   failed: reason.serverUnavailable,
 } as const
 

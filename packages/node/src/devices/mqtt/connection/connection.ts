@@ -105,10 +105,12 @@ export class Connection implements PacketSink, LinkEvents, Consumer {
   // What comes over the link -----------------------------------------------------------------------------------------
 
   received(bytes: Buffer): void {
-    this.#heardMs = this.broker.options.clock.monotonic()
+    const before = this.#reader.count
     this.bytesReceived += bytes.length
     this.broker.statistics.bytesReceived += bytes.length
     this.#reader.push(bytes)
+    // A packet is a sign of life, its pieces are none. [MQTT-3.1.2-22]
+    if (this.#reader.count > before) this.#heardMs = this.broker.options.clock.monotonic()
   }
 
   drained(): void {

@@ -29,7 +29,10 @@ export interface PacketSink {
   unsubscribe(packet: Unsubscribe): void
   disconnect(packet: Disconnect): void
   auth(packet: Auth): void
-  /** The last call. Answered with CONNACK before a CONNECT was accepted, else with DISCONNECT in 5.0. */
+  /**
+   * The last call; then the connection is closed. First goes, in 5.0, a CONNACK before CONNECT was accepted and a
+   * DISCONNECT afterwards; in 3.1.1 nothing, but a CONNACK for a version or a client identifier that is refused.
+   */
   broken(reason: number, why: string): void
 }
 
@@ -73,6 +76,8 @@ export class PacketReader {
   readonly #sink: PacketSink
   readonly #maxPacketBytes: number
   readonly #maxConnectBytes: number
+  /** Packets that were given out. */
+  count = 0
   #version: ProtocolVersion = 4
   #limit: number
   #isConnected = false
@@ -236,6 +241,7 @@ export class PacketReader {
 
   /** One whole packet whose header was found good. */
   #packet(bytes: Buffer, at: number, end: number): void {
+    this.count++
     const first = bytes[at]!
     const body = at + this.#headerBytes
     const type = first >> 4
