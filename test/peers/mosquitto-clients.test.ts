@@ -1,9 +1,10 @@
 /** mosquitto_pub and mosquitto_sub, which everybody tries first. */
 import { execFile, execFileSync, spawn } from "node:child_process"
 import { promisify } from "node:util"
+import type { MqttBroker } from "@brume/testkit"
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from "vitest"
 import { until } from "../rig/node-process.ts"
-import { openPeerBroker, type PeerBroker } from "../rig/peer-broker.ts"
+import { openPeerBroker } from "../rig/peer-broker.ts"
 
 const run = promisify(execFile)
 const isInstalled = ((): boolean => {
@@ -19,7 +20,7 @@ const requireClients = ({ skip }: TestContext): void => {
   if (!isInstalled) skip("mosquitto_pub and mosquitto_sub are not installed")
 }
 
-let broker: PeerBroker
+let broker: MqttBroker
 beforeAll(async () => {
   broker = await openPeerBroker()
 })

@@ -1,10 +1,12 @@
 /** mqtt.js, the client of most JavaScript programs, over TCP and WebSocket, in both versions. */
+
+import type { MqttBroker } from "@brume/testkit"
 import { connectAsync, type IClientOptions, type IPublishPacket, type MqttClient } from "mqtt"
 import { afterAll, beforeAll, describe, expect, onTestFinished, type TestContext, test } from "vitest"
 import { until } from "../rig/node-process.ts"
-import { openPeerBroker, type PeerBroker } from "../rig/peer-broker.ts"
+import { openPeerBroker } from "../rig/peer-broker.ts"
 
-let broker: PeerBroker
+let broker: MqttBroker
 beforeAll(async () => {
   broker = await openPeerBroker()
 })

@@ -2,8 +2,9 @@
 import { execFile, execFileSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
+import type { MqttBroker } from "@brume/testkit"
 import { afterAll, beforeAll, expect, test } from "vitest"
-import { openPeerBroker, type PeerBroker } from "../rig/peer-broker.ts"
+import { openPeerBroker } from "../rig/peer-broker.ts"
 
 const python = "/usr/bin/python3"
 const script = fileURLToPath(new URL("paho_client.py", import.meta.url))
@@ -18,7 +19,7 @@ const isInstalled = ((): boolean => {
   }
 })()
 
-let broker: PeerBroker
+let broker: MqttBroker
 beforeAll(async () => {
   broker = await openPeerBroker()
 })
