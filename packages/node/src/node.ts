@@ -164,7 +164,7 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
       payloadLimits: payloadLimitsOf(config),
     }),
   )
-  const front = { store, tokens, access, query, consoleFolder: options.consoleFolder ?? ownConsole }
+  const front = { store, tokens, access, query, mqtt, consoleFolder: options.consoleFolder ?? ownConsole }
   return { store, tokens, access, query, mqtt, api: keep(await openFront(common, front)) }
 }
 
@@ -174,15 +174,7 @@ const ownConsole = fileURLToPath(new URL("../../console/dist", import.meta.url))
 /** The API, and the devices behind it. */
 async function openFront(
   common: Common,
-  {
-    store,
-    tokens,
-    access,
-    query,
-    consoleFolder,
-  }: Omit<Rooms, "api" | "mqtt"> & {
-    readonly consoleFolder: string
-  },
+  { store, tokens, access, query, mqtt, consoleFolder }: Omit<Rooms, "api"> & { readonly consoleFolder: string },
 ): Promise<Api> {
   const { config, metrics, clock, logger } = common
   const { api } = config
@@ -201,6 +193,7 @@ async function openFront(
     store,
     ingest: createIngest({ store, clock, metrics, logger: logger("devices"), ...ingestLimits(config) }),
     devices: createDevices({ query }),
+    mqtt,
     live: createLive({ store, metrics, maxListeners: maxConnections, maxQueuedReadings: api.live.maxQueuedReadings }),
     expose: () => metrics.expose(),
     logger: logger("api"),
@@ -228,7 +221,7 @@ function ingestLimits(config: Config): Pick<IngestOptions, "limits" | "idempoten
 }
 
 /** What is allowed, but seldom meant. */
-function warnOfRisks({ api, query }: Config, { threadPoolSize }: Ambient, logger: Logger): void {
+function warnOfRisks({ api, mqtt, query }: Config, { threadPoolSize }: Ambient, logger: Logger): void {
   if (!isLoopback(parseAddress(api.listen).host))
     logger.warn(
       "The API is reachable from other machines over HTTP, which shows tokens to the network; put TLS before it",
@@ -236,6 +229,13 @@ function warnOfRisks({ api, query }: Config, { threadPoolSize }: Ambient, logger
         listen: api.listen,
       },
     )
+  if (mqtt.listen !== undefined && !isLoopback(parseAddress(mqtt.listen).host))
+    logger.warn(
+      "MQTT without TLS is reachable from other machines, and shows passwords to the network; use mqtt.tls.listen there",
+      { listen: mqtt.listen },
+    )
+  if (mqtt.allowAnonymous)
+    logger.warn("Every program on this machine may publish and subscribe everything over MQTT without a password")
   if (threadPoolSize < query.maxRunning + spareThreads)
     logger.warn("The thread pool is small: slow statements can hold up acknowledgements; set UV_THREADPOOL_SIZE", {
       threadPoolSize,
