@@ -17,7 +17,7 @@ test("a node stands the fuzzer and serves a healthy client beside it", {
 }, async () => {
   // Queues that are full soon, so that their limits are met and not only approached.
   const settings = ["mqtt.maxQueuedBytes=1MiB", "mqtt.maxQueuedBytesTotal=16MiB", "mqtt.maxRetainedBytes=4MiB"]
-  const broker = await openBrumeBroker(settings.flatMap((setting) => ["--set", setting]))
+  const broker = await openBrumeBroker({ isInsecure: true, args: settings.flatMap((setting) => ["--set", setting]) })
   await using _closing = { [Symbol.asyncDispose]: () => broker.close() }
   const report = await fuzzMqtt({ port: broker.port, pid: broker.pid, packets, seed })
   expect(report.fault, broker.node.log().slice(-2_000)).toBeUndefined()
