@@ -45,9 +45,11 @@ const everybody = {
   onRevoked: () => () => {},
 } as const
 
-export function openRigFront(options: RigFrontOptions): Promise<Mqtt> {
+/** @param listen where over TCP; nowhere without it */
+export function openRigFront(options: RigFrontOptions, listen?: MqttOptions["listen"]): Promise<Mqtt> {
   return openMqtt({
     ...options,
+    listen,
     version: "0.0.0-rig",
     limits,
     access: { authenticate: async () => everybody },
