@@ -46,9 +46,11 @@ const everybody = {
   left() {},
 } as const
 
-export function openRigFront(options: RigFrontOptions): Promise<Mqtt> {
+/** @param listen where over TCP; nowhere without it */
+export function openRigFront(options: RigFrontOptions, listen?: MqttOptions["listen"]): Promise<Mqtt> {
   return openMqtt({
     ...options,
+    listen,
     version: "0.0.0-rig",
     limits,
     access: { authenticate: async () => everybody },
