@@ -44,7 +44,7 @@ export {
   type Store,
   type StoreStats,
 } from "./store.ts"
-export { filterProblem, matchesFilter } from "./topic.ts"
+export { filterProblem, matchesFilter, renamingProblem } from "./topic.ts"
 export {
   type Captures,
   fillTemplate,

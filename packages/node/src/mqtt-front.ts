@@ -1,5 +1,5 @@
 /** The MQTT front as the configuration wants it: which listeners, which limits, what topics mean. */
-import type { Clock, Logger, Random, SeriesCache } from "@brume/core"
+import type { Clock, Logger, Random, SeriesCache, Store } from "@brume/core"
 import { parseAddress } from "./config/address.ts"
 import type { Config } from "./config/schema.ts"
 import { createMapper } from "./devices/mapping/mapping.ts"
@@ -9,10 +9,11 @@ import { type Mqtt, openMqtt } from "./devices/mqtt/mqtt.ts"
 import type { MqttStore } from "./devices/mqtt/store.ts"
 import type { PayloadLimits } from "./devices/payload/limits.ts"
 import type { Registry } from "./metrics/metrics.ts"
+import { bridgesOf } from "./mqtt-bridges.ts"
 
 export interface FrontOptions {
   readonly config: Config
-  readonly store: MqttStore
+  readonly store: MqttStore & Pick<Store, "epoch">
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -29,6 +30,8 @@ export async function openMqttFront({ config, series, payloadLimits, ...options 
   return openMqtt({
     ...options,
     limits: limitsOf(config),
+    nodeId: options.store.epoch,
+    bridges: bridgesOf(config),
     mapper: createMapper({ mappings: config.devices.mappings, series, limits: payloadLimits }),
     listen: listen === undefined ? undefined : parseAddress(listen),
   })

@@ -16,11 +16,14 @@ import type { TlsOptions } from "node:tls"
 import type { Clock, Closeable, Logger, Random, Timer } from "@brume/core"
 import type { Mapper } from "../mapping/mapping.ts"
 import type { MqttAccess } from "./access.ts"
+import type { Bridges } from "./bridge/bridges.ts"
+import type { BridgeOptions } from "./bridge/options.ts"
 import { Broker } from "./broker.ts"
 import { type ClientFacts, factsOf } from "./client-facts.ts"
 import { sweepsPerSecond } from "./connection/publishing.ts"
 import type { MqttLimits } from "./limits.ts"
 import { type ListenAddress, type Listener, openTcpListener, openTlsListener } from "./listeners.ts"
+import { isOwnClientId } from "./session/session.ts"
 import { exposeStatistics, type Gauges, systemTopics, type TotalMetrics } from "./statistics.ts"
 import type { MqttStore } from "./store.ts"
 import { reason } from "./wire/reason.ts"
@@ -39,6 +42,10 @@ export interface MqttOptions {
   readonly listen?: ListenAddress | undefined
   /** The same over TLS. */
   readonly tls?: { readonly listen: ListenAddress; readonly options: TlsOptions } | undefined
+  /** Foreign brokers with which it exchanges messages. @default none */
+  readonly bridges?: readonly BridgeOptions[]
+  /** 16 hex digits that no other node has: the log's epoch. */
+  readonly nodeId: string
   /** Calls when everything that has arrived by now was read. @default the event loop's */
   readonly soon?: (call: () => void) => void
 }
@@ -82,6 +89,7 @@ export async function openMqtt(options: MqttOptions): Promise<Mqtt> {
     stopIntake()
     throw error
   }
+  const bridges = await bridgesOf(broker, options)
   const begunMs = clock.monotonic()
   const sweeping = every(clock, 1_000 / sweepsPerSecond, () => broker.sweep())
   const telling = every(clock, systemIntervalMs, () => {
@@ -95,6 +103,7 @@ export async function openMqtt(options: MqttOptions): Promise<Mqtt> {
       stopIntake()
       sweeping.cancel()
       telling.cancel()
+      bridges?.close()
       broker.close()
       // Sessions stay, and wills are kept for the next start.
       for (const connection of broker.connections) connection.leaveOpen(reason.serverShuttingDown)
@@ -114,6 +123,14 @@ export async function openMqtt(options: MqttOptions): Promise<Mqtt> {
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** Their code is loaded only where there is something to do for it. */
+async function bridgesOf(broker: Broker, { bridges = [], metrics, nodeId }: MqttOptions): Promise<Bridges | undefined> {
+  const hasFormer = (): boolean => [...broker.sessions].some(({ clientId }) => isOwnClientId(clientId))
+  if (bridges.length === 0 && !hasFormer()) return undefined
+  const { openBridges } = await import("./bridge/bridges.ts")
+  return openBridges(broker, { bridges, metrics, nodeId })
 }
 
 function gaugesOf(broker: Broker): Gauges {

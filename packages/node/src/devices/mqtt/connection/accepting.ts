@@ -2,6 +2,7 @@
 import type { FogError } from "@brume/core"
 import type { MqttIdentity } from "../access.ts"
 import type { Message } from "../message.ts"
+import { isOwnClientId } from "../session/session.ts"
 import type { Begun } from "../session/sessions.ts"
 import type { Will } from "../wills.ts"
 import { writeConnack } from "../wire/answer-writer.ts"
@@ -73,6 +74,8 @@ function refusalOf(
   { packet, clientId, identity }: Candidate,
 ): { readonly code: number; readonly why: string } | undefined {
   const { sessions } = broker
+  if (isOwnClientId(clientId))
+    return { code: reason.clientIdentifierNotValid, why: "Client identifiers that begin with $ are the node's own" }
   const known = sessions.get(clientId)
   if (known !== undefined && known.facts.owner !== identity.name)
     return { code: reason.notAuthorized, why: "The client identifier belongs to another user" }

@@ -1,4 +1,6 @@
 /** PUBLISH from a client: which topic, whether it may, which readings, who gets it, and what is answered. */
+import type { Trails } from "../bridge/trails.ts"
+import type { Broker } from "../broker.ts"
 import type { Message } from "../message.ts"
 import { hasRoutes, refreshRoutes, type Topic } from "../routes.ts"
 import { incomingRecord } from "../session/records.ts"
@@ -31,18 +33,29 @@ export function takePublish(connection: Connection, client: Client, frame: Publi
     forbid(connection, client, { topic, frame })
     return
   }
-  addReadings(connection, client, { topic, frame })
-  refreshRoutes(topic, broker.sessions.tree)
-  if (frame.isRetained || hasRoutes(topic)) {
-    const fanout = broker.publish(messageOf(connection, topic, frame), topic, session)
-    if (fanout !== undefined) broker.congestion.check(connection, session, fanout)
-  }
+  if (broker.trails === undefined || isNew(broker, broker.trails, frame)) spread(connection, client, { topic, frame })
   if (qos === 1) intake.answer(connection, answerCode(packetType.puback, reason.success, packetId))
   else if (qos === 2) {
     session.incoming.add(packetId)
     if (session.isPersistent) intake.record(incomingRecord(session.facts.number, packetId))
     intake.answer(connection, answerCode(packetType.pubrec, reason.success, packetId))
   }
+}
+
+/** False for what bridges sent out and what comes back: it is acknowledged, and that is all. */
+function isNew({ intake }: Broker, trails: Trails, { buffer, propertiesStart, propertiesEnd }: PublishFrame): boolean {
+  if (propertiesStart === propertiesEnd) return true
+  return trails.admit(buffer.subarray(propertiesStart, propertiesEnd), (call) => intake.afterwards(call))
+}
+
+/** Its readings are stored, and subscribers get it. */
+function spread(connection: Connection, client: Client, { topic, frame }: Publication): void {
+  const { broker } = connection
+  addReadings(connection, client, { topic, frame })
+  refreshRoutes(topic, broker.sessions.tree)
+  if (!frame.isRetained && !hasRoutes(topic)) return
+  const fanout = broker.publish(messageOf(connection, topic, frame), topic, client.session)
+  if (fanout !== undefined) broker.congestion.check(connection, client.session, fanout)
 }
 
 interface Publication {

@@ -1,0 +1,117 @@
+/**
+ * Where a message has been: a user property `brume-bridge` that bridges of nodes write (MQTT 5.0).
+ *
+ * - L1 A message that was bridged by this node does not enter it again, whichever way it comes: over a bridge, or from
+ *   another node's bridge that is an ordinary client here.
+ * - L2 A message that came by one way and is durable does not enter again by another, as far as the last `mostKnown` are
+ *   remembered: a ring or a mesh delivers each once in most cases, and never without end.
+ * - L3 A trail is no longer than `maxHops` nodes: whoever would make it longer keeps the message.
+ *
+ * The value is `<message id> <node>,<node>,…`. Brokers of 3.1.1 lose it: there no-local and the bridge's mark help.
+ */
+import type { FogError, Random } from "@brume/core"
+import type { Message } from "../message.ts"
+import { ByteCursor } from "../wire/byte-cursor.ts"
+import { packetType } from "../wire/packet-type.ts"
+import { lengthAndBytes, PropertyScan } from "../wire/properties.ts"
+
+const propertyName = Buffer.from("brume-bridge")
+const userProperty = 0x26
+/** Messages that are remembered by their id. */
+const mostKnown = 65_536
+const idBytes = 8
+const form = /^([0-9a-f]{16}) ((?:[0-9a-f]{16})(?:,[0-9a-f]{16}){0,63})$/
+
+interface Trail {
+  readonly id: string
+  readonly nodes: readonly string[]
+  /** Its place among the properties. */
+  readonly from: number
+  readonly to: number
+}
+
+export interface TrailsOptions {
+  /** 16 hex digits that no other node has. */
+  readonly nodeId: string
+  readonly random: Random
+}
+
+/** Calls when the turn is durable or refused. */
+type Afterwards = (call: (error: FogError | undefined) => void) => void
+
+export class Trails {
+  readonly #options: TrailsOptions
+  /** Ids of messages that came and are durable, the oldest first. */
+  readonly #known = new Set<string>()
+  /** Ids given to messages that began here, so that all bridges give them the same. */
+  readonly #given = new WeakMap<Message, string>()
+
+  constructor(options: TrailsOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Whether a message that comes in is taken (L1, L2). One that is taken counts as known when its turn is durable.
+   * @param properties of a PUBLISH, without their length
+   */
+  admit(properties: Buffer, afterwards: Afterwards): boolean {
+    const trail = readTrail(properties)
+    if (trail === undefined) return true
+    if (trail.nodes.includes(this.#options.nodeId) || this.#known.has(trail.id)) return false
+    afterwards((error) => {
+      if (error === undefined) this.#remember(trail.id)
+    })
+    return true
+  }
+
+  /** The properties of a message that goes out; undefined when it stays (L1, L3). */
+  extend(message: Message, maxHops: number): Buffer | undefined {
+    const { nodeId } = this.#options
+    const properties = Buffer.from(message.properties.buffer, message.properties.byteOffset, message.properties.length)
+    const trail = readTrail(properties)
+    if (trail === undefined) return Buffer.concat([properties, encode(this.#idOf(message), [nodeId])])
+    if (trail.nodes.includes(nodeId) || trail.nodes.length >= maxHops) return undefined
+    const own = encode(trail.id, [...trail.nodes, nodeId])
+    return Buffer.concat([properties.subarray(0, trail.from), properties.subarray(trail.to), own])
+  }
+
+  #idOf(message: Message): string {
+    let id = this.#given.get(message)
+    if (id === undefined) {
+      id = Buffer.from(this.#options.random.bytes(idBytes)).toString("hex")
+      this.#given.set(message, id)
+    }
+    return id
+  }
+
+  #remember(id: string): void {
+    this.#known.add(id)
+    if (this.#known.size <= mostKnown) return
+    for (const oldest of this.#known) {
+      this.#known.delete(oldest)
+      return
+    }
+  }
+}
+
+function readTrail(properties: Buffer): Trail | undefined {
+  // Nearly all messages have none: they cost a look.
+  if (properties.length === 0 || !properties.includes(propertyName)) return undefined
+  const cursor = new ByteCursor()
+  const scan = new PropertyScan()
+  cursor.begin(properties, 0, properties.length)
+  scan.resume(cursor, packetType.publish)
+  while (scan.next()) {
+    if (scan.rule.id !== userProperty) continue
+    if (!properties.subarray(scan.nameFrom, scan.nameTo).equals(propertyName)) continue
+    const value = form.exec(properties.toString("latin1", cursor.from, cursor.to))
+    if (value === null) continue
+    return { id: value[1]!, nodes: value[2]!.split(","), from: scan.at, to: cursor.at }
+  }
+  return undefined
+}
+
+function encode(id: string, nodes: readonly string[]): Buffer {
+  const value = Buffer.from(`${id} ${nodes.join(",")}`)
+  return Buffer.concat([Buffer.of(userProperty), lengthAndBytes(propertyName), lengthAndBytes(value)])
+}
