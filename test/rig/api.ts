@@ -17,6 +17,7 @@ import { type Api, openApi } from "../../packages/node/src/api/api.ts"
 import { type App, createApp } from "../../packages/node/src/api/app.ts"
 import type { ApiOptions } from "../../packages/node/src/api/options.ts"
 import type { KnownDevice } from "../../packages/node/src/api/ports.ts"
+import { openAccess } from "../../packages/node/src/auth/access.ts"
 import { openTokens } from "../../packages/node/src/auth/auth.ts"
 import { createIngest } from "../../packages/node/src/devices/ingest.ts"
 import { createLive } from "../../packages/node/src/devices/live.ts"
@@ -58,6 +59,18 @@ export async function apiRig(): Promise<ApiRig> {
     logger,
     maxTokens: 100,
   })
+  const { credentials, bans } = openAccess({
+    documents: store,
+    tokens,
+    clock,
+    random,
+    logger,
+    metrics,
+    maxCredentials: 100,
+    maxBans: 100,
+    allowAnonymous: false,
+    cost: { n: 2, r: 1, p: 1 },
+  })
   const rig = { answers: oneRow, running: [] as RunningQuery[], cancelled: [] as string[] }
   const query: Pick<Query, "answer" | "running" | "cancel"> = {
     answer: async (request) => rig.answers(request),
@@ -71,6 +84,8 @@ export async function apiRig(): Promise<ApiRig> {
     listen: { host: "127.0.0.1", port: 0 },
     version: "0.0.0-rig",
     tokens,
+    credentials,
+    bans,
     query,
     store,
     ingest: createIngest({ store, clock, logger, metrics }),

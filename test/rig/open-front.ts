@@ -9,7 +9,7 @@ export const openAccess: MqttAccess = {
     principal: { tokenId: "", name: "anyone", scopes: ["read", "write"], devices: undefined },
     isUnrestricted: true,
     mayPublish: () => true,
-    maySubscribe: () => true,
+    maySubscribe: () => "allowed",
     onRevoked: () => () => {},
   }),
 }

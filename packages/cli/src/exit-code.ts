@@ -22,6 +22,7 @@ const own: Partial<Record<ErrorCode, ExitCode>> = {
   internal: 70,
   usage: 2,
   config_invalid: 2,
+  tls_invalid: 2,
   store_not_found: 2,
   node_unreachable: 3,
   query_refused: 7,

@@ -4,20 +4,13 @@
  */
 import { Command, Option } from "commander"
 import { addDemoCommand } from "./demo/command.ts"
+import { addAccess } from "./program-access.ts"
+import { atNode, collect, type Lazily, type Runner } from "./program-parts.ts"
 import type { Terminal } from "./terminal.ts"
-
-/** Arguments in the order of the command line, then the flags. Resolves to an exit code; nothing means 0. */
-type Runner<Arguments extends readonly unknown[], Flags> = (
-  args: Arguments,
-  flags: Flags,
-  terminal: Terminal,
-) => Promise<number> | Promise<void>
 
 export interface Outcome {
   exitCode: number
 }
-
-const collect = (value: string, before: readonly string[] | undefined): string[] => [...(before ?? []), value]
 
 export function createProgram(terminal: Terminal, outcome: Outcome): Command {
   const program = new Command("brume")
@@ -52,10 +45,11 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
   addWrite(program, lazily)
   addQuery(program, lazily)
   addWatch(program, lazily)
+  addTestMapping(program, lazily)
   program.commandsGroup("What a node has:")
   addGet(program, lazily)
   addDescribe(program, lazily)
-  addToken(program, lazily)
+  addAccess(program, lazily)
   program.commandsGroup("This command:")
   addOwn(program, lazily)
   program.addHelpText(
@@ -71,19 +65,6 @@ Commands that talk to a node find it by --url or BRUME_URL (${"http://127.0.0.1:
 --token-file, BRUME_TOKEN, BRUME_TOKEN_FILE or the data folder of \`brume up\` below this folder.`,
   )
   return program
-}
-
-type Lazily = <Arguments extends readonly unknown[], Flags>(
-  load: () => Promise<Runner<Arguments, Flags>>,
-) => (...given: unknown[]) => Promise<void>
-
-/** What every command that talks to a node understands. */
-function atNode(command: Command): Command {
-  return command
-    .option("--url <url>", "address of the node (default: BRUME_URL, else http://127.0.0.1:7777)")
-    .option("--token-file <file>", "file with the token's secret (else BRUME_TOKEN, BRUME_TOKEN_FILE)")
-    .option("--token <secret>", "the secret itself; other users of this machine can see it in the process list")
-    .option("--json", "JSON on stdout and nothing else there; errors as a problem body on stderr")
 }
 
 function addUp(program: Command, lazily: Lazily): void {
@@ -205,8 +186,36 @@ Examples:
     .action(lazily(async () => (await import("./commands/watch.ts")).watch))
 }
 
+function addTestMapping(program: Command, lazily: Lazily): void {
+  program
+    .command("test-mapping")
+    .summary("show what an MQTT message becomes")
+    .description(
+      "Shows which mapping takes a message and the readings that it gives, or why it gives none (exit code 7). Needs no node.",
+    )
+    .requiredOption("--topic <topic>", "topic of the message")
+    .option("--payload <text>", "its payload")
+    .option("--file <file>", "read the payload from this file; - is stdin")
+    .option("--content-type <type>", "its content type, which MQTT 5 can carry")
+    .option("--config <file>", "configuration in YAML with devices.mappings (else BRUME_CONFIG)")
+    .option("--json", "JSON on stdout and nothing else there; errors as a problem body on stderr")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  brume test-mapping --topic devices/fridge-1/temperature --payload 4.2
+  brume test-mapping --config brume.yaml --topic tele/plug/SENSOR --file sensor.json
+
+How topics and payloads become readings: docs/guide/mapping.md`,
+    )
+    .action(lazily(async () => (await import("./commands/test-mapping.ts")).testMapping))
+}
+
 function addGet(program: Command, lazily: Lazily): void {
-  const get = program.command("get").summary("list devices, tokens or queries").description("Lists what a node has.")
+  const get = program
+    .command("get")
+    .summary("list devices, tokens, credentials, bans or queries")
+    .description("Lists what a node has.")
   atNode(get.command("devices"))
     .alias("device")
     .description("Lists devices with their latest values.")
@@ -216,6 +225,14 @@ function addGet(program: Command, lazily: Lazily): void {
     .alias("token")
     .description("Lists tokens; needs one with the scope admin.")
     .action(lazily(async () => (await import("./commands/get.ts")).getTokens))
+  atNode(get.command("credentials"))
+    .alias("credential")
+    .description("Lists credentials of devices; needs a token with the scope admin.")
+    .action(lazily(async () => (await import("./commands/get.ts")).getCredentials))
+  atNode(get.command("bans"))
+    .alias("ban")
+    .description("Lists what may not connect over MQTT; needs a token with the scope admin.")
+    .action(lazily(async () => (await import("./commands/get.ts")).getBans))
   atNode(get.command("queries"))
     .alias("query")
     .description("Lists the statements that the node works on.")
@@ -234,31 +251,6 @@ function addDescribe(program: Command, lazily: Lazily): void {
   atNode(describe.command("node"))
     .description("Shows the state of the node, its store and the token that asks.")
     .action(lazily(async () => (await import("./commands/describe.ts")).describeNode))
-}
-
-function addToken(program: Command, lazily: Lazily): void {
-  const token = program.command("token").summary("create, list and revoke tokens").description("Says who may do what.")
-  atNode(token.command("create"))
-    .description("Creates a token. Its secret, shown this once, is all that goes to stdout.")
-    .argument("<name>", "what it is for, for people")
-    .requiredOption("--scope <scope>", "read, write or admin, as often as needed", collect)
-    .option("--device <filter>", "limits it to devices that fit, as often as needed (default: all)", collect)
-    .option("--expires <when>", "a span such as 90d, or a time (default: never)")
-    .addHelpText(
-      "after",
-      `
-Examples:
-  brume token create gateway-7 --scope write --device "hall-7/#"
-  brume token create dashboard --scope read --expires 90d`,
-    )
-    .action(lazily(async () => (await import("./commands/token.ts")).createToken))
-  atNode(token.command("list"))
-    .description("Lists tokens, as `brume get tokens` does.")
-    .action(lazily(async () => (await import("./commands/get.ts")).getTokens))
-  atNode(token.command("revoke"))
-    .description("Revokes tokens at once; live streams of them end.")
-    .argument("<ids...>", "their ids, as `brume token list` shows them")
-    .action(lazily(async () => (await import("./commands/token.ts")).revokeTokens))
 }
 
 function addOwn(program: Command, lazily: Lazily): void {

@@ -33,6 +33,12 @@ export function ageText(ms: number): string {
   return step === undefined ? "now" : `${Math.floor(ms / step[1])} ${step[2]}`
 }
 
+/** `2026-03-01T12:00:00.123456Z` of µs since 1970, as nodes write times. */
+export function microsText(us: number): string {
+  const ms = Math.floor(us / 1_000)
+  return `${new Date(ms).toISOString().slice(0, -1)}${String(us - ms * 1_000).padStart(3, "0")}Z`
+}
+
 /** `1.5 GiB`, in the unit that leaves one to four digits. */
 export function sizeText(bytes: number): string {
   const names = ["B", "KiB", "MiB", "GiB", "TiB"]
@@ -53,4 +59,12 @@ export function countText(count: number): string {
 /** `1 row`, `2,000 rows`. */
 export function plural(count: number, noun: string): string {
   return `${countText(count)} ${noun}${count === 1 ? "" : "s"}`
+}
+
+/** `--expires`: a span from now, or a time. Throws `usage`. */
+export function parseExpiry(text: string): Date {
+  if (/^\d+(\.\d+)?(ms|s|m|h|d|w)$/.test(text)) return new Date(Date.now() + parseSpan(text, "--expires"))
+  const ms = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN
+  if (!Number.isNaN(ms)) return new Date(ms)
+  throw usageError(`--expires ${JSON.stringify(text)} is no time`, "Write it like 90d or 2030-01-31T12:00:00Z.")
 }

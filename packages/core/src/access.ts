@@ -6,6 +6,7 @@ export const scopes = ["admin", "read", "write"] as const
 export type Scope = (typeof scopes)[number]
 
 export interface Principal {
+  /** The token's id; `credential/<username>` for a credential, `anonymous` for who came unnamed. */
   readonly tokenId: string
   readonly name: string
   readonly scopes: readonly Scope[]

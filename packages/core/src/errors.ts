@@ -61,6 +61,17 @@ export const errorRegistry = {
   forbidden: entry(403, "never", "The token's scopes or devices do not allow this."),
   token_invalid: entry(400, "never", "The description of a new token is malformed."),
   token_not_found: entry(404, "never", "No token has this id."),
+  credential_invalid: entry(400, "never", "The description of a credential or its change is malformed."),
+  credential_exists: entry(409, "never", "A credential has this username already."),
+  credential_not_found: entry(404, "never", "No credential has this username."),
+  ban_invalid: entry(400, "never", "The description of a ban is malformed."),
+  ban_not_found: entry(404, "never", "Nothing of this kind and value is banned."),
+  // tls
+  tls_invalid: entry(
+    400,
+    "never",
+    "The certificate, its key or the client authority of a TLS listener cannot be used.",
+  ),
   // api
   request_invalid: entry(400, "never", "The request does not fit its schema; each mistake is listed."),
   not_found: entry(404, "never", "There is nothing at this address."),

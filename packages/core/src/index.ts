@@ -9,6 +9,22 @@ export {
   type Tokens,
 } from "./access.ts"
 export type { Clock, Closeable, Counter, Histogram, Logger, LogLevel, Metrics, Random, Timer } from "./ambient.ts"
+export { type AttemptOptions, type Attempts, createAttempts } from "./attempts.ts"
+export {
+  type Ban,
+  type BanKind,
+  type BanRequest,
+  type Bans,
+  banKinds,
+  type CertificateMapping,
+  type CredentialChange,
+  type CredentialInfo,
+  type CredentialRequest,
+  type Credentials,
+  type CredentialWithPassword,
+  defaultPermissions,
+  type Permissions,
+} from "./credentials.ts"
 export type { Disk, DiskFile, DiskLock } from "./disk.ts"
 export {
   type ErrorCode,
@@ -44,7 +60,7 @@ export {
   type Store,
   type StoreStats,
 } from "./store.ts"
-export { filterProblem, matchesFilter, renamingProblem } from "./topic.ts"
+export { coversFilter, filterProblem, matchesFilter, renamingProblem } from "./topic.ts"
 export {
   type Captures,
   fillTemplate,

@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { expect, test } from "vitest"
-import { filterProblem, matchesFilter } from "./topic.ts"
+import { coversFilter, filterProblem, matchesFilter } from "./topic.ts"
 
 test.each([
   ["a/b", "a/b", true],
@@ -37,4 +37,53 @@ test("every topic fits itself, and a filter made of it by wildcards", () => {
       return matchesFilter(plus, topic) && matchesFilter(rest, topic) && (topic === "" || matchesFilter(topic, topic))
     }),
   )
+})
+
+test.each([
+  [["devices/a", "devices/a/#"], "devices/a/#", true],
+  [["devices/a/#"], "devices/a", true],
+  [["devices/a"], "devices/a/#", false],
+  [["a", "a/+/#"], "a/#", true],
+  [["a", "a/+", "a/+/+/+/#"], "a/#", false],
+  [["a/+"], "a/#", false],
+  [["a/+"], "+/a", false],
+  [["+/a"], "b/+", false],
+  [["#"], "+/#", true],
+  [["+/#"], "#", true],
+  [["/#"], "#", false],
+  [["#"], "$SYS/#", false],
+  [["#", "$SYS/#"], "$SYS/+/load", true],
+  [["$SYS/+"], "$SYS/#", false],
+  [["+/+"], "/", true],
+  [[], "a", false],
+])("%j covers %s: %s", (filters, inner, covers) => {
+  expect(coversFilter(filters, inner)).toBe(covers)
+})
+
+test("covering is what trying every topic says", () => {
+  // Topics of up to five levels over names that the filters use and one that they do not.
+  const names = ["", "a", "b", "$c", "x"]
+  let topics: string[] = []
+  for (let row = names; row.length < 5_000; row = row.flatMap((start) => names.map((name) => `${start}/${name}`)))
+    topics = [...topics, ...row]
+  topics = topics.filter((topic) => topic !== "")
+  const level = fc.constantFrom("", "a", "b", "$c", "+", "+")
+  const filter = fc
+    .tuple(fc.array(level, { maxLength: 3 }), fc.boolean())
+    .map(([levels, isOpen]) => [...levels, ...(isOpen ? ["#"] : [])].join("/"))
+    .filter((text) => text !== "")
+  const seen = { true: 0, false: 0 }
+  fc.assert(
+    fc.property(fc.array(filter, { maxLength: 5 }), filter, (filters, inner) => {
+      const tried = topics.every(
+        (topic) => !matchesFilter(inner, topic) || filters.some((one) => matchesFilter(one, topic)),
+      )
+      seen[`${tried}`]++
+      return coversFilter(filters, inner) === tried
+    }),
+    { numRuns: 2_000 },
+  )
+  // Both answers were put to the test.
+  expect(seen.true).toBeGreaterThan(50)
+  expect(seen.false).toBeGreaterThan(50)
 })

@@ -15,6 +15,32 @@ export function filterProblem(filter: string): string | undefined {
   return undefined
 }
 
+/** A level that no filter names: what fits it fits by a wildcard. MQTT refuses the character. [MQTT-1.5.4-2] */
+const anyLevel = "\u0000"
+
+/**
+ * Whether every topic that fits the inner filter fits at least one of the others; all are well-formed. It is exact also
+ * where only several of them together suffice: `a` and `a/+/#` cover `a/#`.
+ *
+ * A filter fits all topics of another one as soon as it fits the one in which every `+` is a level that nobody names: it
+ * can fit that only by a wildcard. For `#` this is tried with each number of further levels up to more than the others
+ * spell out; what fits that many fits all that follow.
+ */
+export function coversFilter(filters: readonly string[], inner: string): boolean {
+  const levels = inner.split("/").map((level) => (level === "+" ? anyLevel : level))
+  const isOpen = levels.at(-1) === "#"
+  if (isOpen) levels.pop()
+  const longest = filters.reduce((most, filter) => Math.max(most, filter.split("/").length), 0)
+  const mostFurther = isOpen ? Math.max(1, longest - levels.length + 1) : 0
+  for (let further = 0; further <= mostFurther; further++) {
+    const topic = levels.join("/")
+    // There is no empty topic. [MQTT-4.7.3-1]
+    if (topic !== "" && !filters.some((filter) => matchesFilter(filter, topic))) return false
+    levels.push(anyLevel)
+  }
+  return true
+}
+
 /** Whether a topic fits a well-formed filter. Wildcards at the start do not match topics that begin with `$`. [MQTT-4.7.2-1] */
 export function matchesFilter(filter: string, topic: string): boolean {
   if (filter === "#" || filter === topic) return filter === topic || !topic.startsWith("$")

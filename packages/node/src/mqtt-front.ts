@@ -1,5 +1,6 @@
 /** The MQTT front as the configuration wants it: which listeners, which limits, what topics mean. */
-import type { Clock, Logger, Random, SeriesCache, Store } from "@brume/core"
+import { readFile } from "node:fs/promises"
+import type { Clock, Disk, Logger, Random, SeriesCache, Store } from "@brume/core"
 import { parseAddress } from "./config/address.ts"
 import type { Config } from "./config/schema.ts"
 import { createMapper } from "./devices/mapping/mapping.ts"
@@ -10,13 +11,17 @@ import type { MqttStore } from "./devices/mqtt/store.ts"
 import type { PayloadLimits } from "./devices/payload/limits.ts"
 import type { Registry } from "./metrics/metrics.ts"
 import { bridgesOf } from "./mqtt-bridges.ts"
+import { clientCertificateOf } from "./tls/client-certificate.ts"
+import { type OpenedTls, openTls } from "./tls/tls.ts"
 
 export interface FrontOptions {
   readonly config: Config
   readonly store: MqttStore & Pick<Store, "epoch">
+  readonly disk: Pick<Disk, "read" | "replace" | "makeFolder" | "absolute">
   readonly clock: Clock
   readonly random: Random
-  readonly logger: Logger
+  /** A logger that names its room. */
+  readonly logger: (room: string) => Logger
   readonly metrics: Registry
   readonly version: string
   readonly access: MqttAccess
@@ -24,17 +29,44 @@ export interface FrontOptions {
   readonly payloadLimits: PayloadLimits
 }
 
-/** Throws `listen_failed`. */
-export async function openMqttFront({ config, series, payloadLimits, ...options }: FrontOptions): Promise<Mqtt> {
-  const { listen } = config.mqtt
-  return openMqtt({
-    ...options,
-    limits: limitsOf(config),
-    nodeId: options.store.epoch,
-    bridges: bridgesOf(config),
-    mapper: createMapper({ mappings: config.devices.mappings, series, limits: payloadLimits }),
-    listen: listen === undefined ? undefined : parseAddress(listen),
-  })
+/** Throws `listen_failed` and `tls_invalid`. */
+export async function openMqttFront(options: FrontOptions): Promise<Mqtt> {
+  const { config, series, payloadLimits, logger } = options
+  const { listen, tls: tlsSettings } = config.mqtt
+  const tls = tlsSettings.listen === undefined ? undefined : await openOwnTls(options)
+  try {
+    const mqtt = await openMqtt({
+      ...options,
+      logger: logger("mqtt"),
+      limits: limitsOf(config),
+      nodeId: options.store.epoch,
+      bridges: bridgesOf(config),
+      mapper: createMapper({ mappings: config.devices.mappings, series, limits: payloadLimits }),
+      listen: listen === undefined ? undefined : parseAddress(listen),
+      tls:
+        tls === undefined || tlsSettings.listen === undefined
+          ? undefined
+          : {
+              listen: parseAddress(tlsSettings.listen),
+              options: tls.listenerOptions,
+              onChanged: tls.onChanged,
+              certificateOf: clientCertificateOf,
+            },
+    })
+    const close = async (): Promise<void> => {
+      await mqtt.close()
+      await tls?.close()
+    }
+    return { ...mqtt, close, [Symbol.asyncDispose]: close }
+  } catch (error) {
+    await tls?.close()
+    throw error
+  }
+}
+
+function openOwnTls({ config, logger, ...options }: FrontOptions): Promise<OpenedTls> {
+  const { name } = config.node
+  return openTls({ ...options, logger: logger("tls"), files: config.mqtt.tls, readFile, name, hosts: [name] })
 }
 
 function limitsOf({ mqtt }: Config): MqttLimits {

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url"
 import { type Closeable, type Logger, type Query, SeriesCache } from "@brume/core"
 import { type Ambient, systemAmbient } from "./ambient/ambient.ts"
 import { type Api, openApi } from "./api/api.ts"
+import { type Access, openAccess } from "./auth/access.ts"
 import { type MadeAdmin, type OpenedTokens, openTokens } from "./auth/auth.ts"
 import { isLoopback, parseAddress } from "./config/address.ts"
 import type { Config } from "./config/schema.ts"
@@ -108,6 +109,7 @@ const statementGraceMs = 300
 interface Rooms {
   readonly store: NodeStore
   readonly tokens: OpenedTokens
+  readonly access: Access
   readonly query: Query
   readonly api: Api
   readonly mqtt: Mqtt
@@ -128,6 +130,19 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
     maxTokens: config.auth.maxTokens,
     resetAdminToken: options.resetAdminToken ?? false,
   })
+  const { maxCredentials, maxBans } = config.auth
+  const { allowAnonymous } = config.mqtt
+  const access = keep(
+    openAccess({
+      ...common,
+      documents: store,
+      tokens,
+      logger: logger("auth"),
+      maxCredentials,
+      maxBans,
+      allowAnonymous,
+    }),
+  )
   const query = keep(
     openQuery({
       ...common,
@@ -141,29 +156,16 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
     await openMqttFront({
       ...common,
       store,
-      logger: logger("mqtt"),
+      disk,
+      logger,
       version,
-      access: anonymousAccess,
+      access: access.mqtt,
       series: new SeriesCache(),
       payloadLimits: payloadLimitsOf(config),
     }),
   )
-  const front = { store, tokens, query, consoleFolder: options.consoleFolder ?? ownConsole }
-  return { store, tokens, query, mqtt, api: keep(await openFront(common, front)) }
-}
-
-const anonymousAccess = {
-  authenticate: async ({ isLoopback }: { isLoopback: boolean }) =>
-    isLoopback
-      ? {
-          name: "anonymous",
-          principal: { tokenId: "", name: "anonymous", scopes: ["read", "write"] as const, devices: undefined },
-          isUnrestricted: true,
-          mayPublish: () => true,
-          maySubscribe: () => true,
-          onRevoked: () => () => {},
-        }
-      : ("refused" as const),
+  const front = { store, tokens, access, query, consoleFolder: options.consoleFolder ?? ownConsole }
+  return { store, tokens, access, query, mqtt, api: keep(await openFront(common, front)) }
 }
 
 /** Where the build puts the console's package, beside this one. */
@@ -172,7 +174,15 @@ const ownConsole = fileURLToPath(new URL("../../console/dist", import.meta.url))
 /** The API, and the devices behind it. */
 async function openFront(
   common: Common,
-  { store, tokens, query, consoleFolder }: Omit<Rooms, "api" | "mqtt"> & { readonly consoleFolder: string },
+  {
+    store,
+    tokens,
+    access,
+    query,
+    consoleFolder,
+  }: Omit<Rooms, "api" | "mqtt"> & {
+    readonly consoleFolder: string
+  },
 ): Promise<Api> {
   const { config, metrics, clock, logger } = common
   const { api } = config
@@ -185,6 +195,8 @@ async function openFront(
     consoleFolder,
     version,
     tokens,
+    credentials: access.credentials,
+    bans: access.bans,
     query,
     store,
     ingest: createIngest({ store, clock, metrics, logger: logger("devices"), ...ingestLimits(config) }),
@@ -231,8 +243,11 @@ function warnOfRisks({ api, query }: Config, { threadPoolSize }: Ambient, logger
     })
 }
 
-/** Threads beside those of users' statements: their checks, lookups (2), sealing, and two for files, of which the log has one. */
-const spareThreads = 6
+/**
+ * Threads beside those of users' statements: their checks, lookups (2), sealing, slow hashes of passwords (2), and two for
+ * files, of which the log has one.
+ */
+const spareThreads = 8
 
 /** All of them, also when one fails; the first failure is thrown at the end. */
 async function closeBackwards(opened: readonly Closeable[]): Promise<void> {

@@ -157,3 +157,69 @@ test("tokens are created, listed and revoked", async () => {
   })
   await expect(at.client.tokens.revoke(created.id)).rejects.toMatchObject({ code: "token_not_found" })
 })
+
+test("credentials are created, listed over pages, changed, rotated and revoked", async () => {
+  await using at = await agreed()
+  const { credentials } = at.client
+  const made = await credentials.create({ username: "hall/lamp °", permissions: { publish: ["devices/%u/#"] } })
+  expect(made).toEqual({
+    username: "hall/lamp °",
+    password: expect.stringMatching(/^[\w-]{43}$/),
+    permissions: { publish: ["devices/%u/#"], subscribe: ["devices/%u", "devices/%u/#"] },
+    created: expect.stringMatching(/Z$/),
+    disabled: false,
+  })
+  expect(await credentials.create({ username: "pump", password: "chosen by hand" })).not.toHaveProperty("password")
+  const changed = await credentials.change("hall/lamp °", { disabled: true, permissions: { subscribe: [] } })
+  expect(changed).toMatchObject({ disabled: true, permissions: { publish: ["devices/%u/#"], subscribe: [] } })
+  const rotated = await credentials.rotate("hall/lamp °")
+  expect(rotated.password).toMatch(/^[\w-]{43}$/)
+  expect(rotated.password).not.toBe(made.password)
+  expect(await credentials.rotate("pump", "another by hand")).not.toHaveProperty("password")
+  const certified = await credentials.create({ username: "valve", certificate: { name: "valve.example" } })
+  expect(certified.certificate).toEqual({ name: "valve.example" })
+  const names: string[] = []
+  for await (const { username } of credentials.list()) names.push(username)
+  expect(names).toEqual(["hall/lamp °", "pump", "valve"])
+  await credentials.revoke("hall/lamp °")
+  await expect(credentials.revoke("hall/lamp °")).rejects.toMatchObject({ code: "credential_not_found" })
+  await expect(credentials.create({ username: "pump" })).rejects.toMatchObject({ code: "credential_exists" })
+  await expect(credentials.create({ username: "#" })).rejects.toMatchObject({ code: "credential_invalid" })
+})
+
+test("credentials beyond one page are listed once each", async () => {
+  await using at = await agreed()
+  const wanted = Array.from({ length: 7 }, (_, i) => `lamp-${i}`)
+  for (const username of wanted) await at.client.credentials.create({ username, certificate: {} })
+  const pages: string[][] = []
+  let cursor = ""
+  do {
+    const answer = await fetch(`${at.url}/v1/credentials?limit=3${cursor}`, {
+      headers: { authorization: `Bearer ${at.rig.admin}` },
+    })
+    const page = (await answer.json()) as { credentials: { username: string }[]; cursor?: string }
+    pages.push(page.credentials.map(({ username }) => username))
+    cursor = page.cursor === undefined ? "" : `&cursor=${page.cursor}`
+  } while (cursor !== "")
+  expect(pages.map(({ length }) => length)).toEqual([3, 3, 1])
+  expect(pages.flat()).toEqual(wanted)
+})
+
+test("bans are added, listed and lifted", async () => {
+  await using at = await agreed()
+  const { bans } = at.client
+  const ban = await bans.add({ kind: "client", value: "a/b °", expires: new Date("2099-01-01"), reason: "noise" })
+  expect(ban).toMatchObject({ kind: "client", value: "a/b °", expires: "2099-01-01T00:00:00.000000Z", reason: "noise" })
+  expect(await bans.list()).toEqual([ban])
+  await bans.remove("client", "a/b °")
+  await expect(bans.remove("client", "a/b °")).rejects.toMatchObject({ code: "ban_not_found" })
+  await expect(bans.add({ kind: "address", value: "nowhere" })).rejects.toMatchObject({ code: "ban_invalid" })
+})
+
+test("a token without the scope admin learns nothing of credentials and bans", async () => {
+  await using at = await agreed()
+  const other = createClient({ url: at.url, token: await at.rig.token({ scopes: ["read", "write"] }) })
+  await expect(other.credentials.list().next()).rejects.toMatchObject({ code: "forbidden" })
+  await expect(other.credentials.create({ username: "x" })).rejects.toMatchObject({ code: "forbidden" })
+  await expect(other.bans.list()).rejects.toMatchObject({ code: "forbidden" })
+})

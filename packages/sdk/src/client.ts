@@ -1,5 +1,7 @@
 /** The client of one node: everything that its HTTP API offers, typed. Holds no connection until it is used. */
 import { FogError, type QueryFormat } from "@brume/core"
+import { type BanRoom, createBans } from "./bans.ts"
+import { type CredentialRoom, createCredentials } from "./credentials.ts"
 import { createDevices, type Devices } from "./devices.ts"
 import { type LiveFilter, type LiveOptions, type LiveSubscription, openLive } from "./live/live.ts"
 import { socketDriver } from "./live/socket.ts"
@@ -162,6 +164,24 @@ export interface BrumeClient {
    * ```
    */
   readonly tokens: TokenRoom
+  /**
+   * What devices sign in with over MQTT, and what each may publish and subscribe; needs an admin's token.
+   *
+   * @example
+   * ```ts
+   * const { password } = await client.credentials.create({ username: "greenhouse-1" })
+   * ```
+   */
+  readonly credentials: CredentialRoom
+  /**
+   * What may not connect over MQTT; needs an admin's token.
+   *
+   * @example
+   * ```ts
+   * await client.bans.add({ kind: "client", value: "sensor-17", reason: "sends garbage" })
+   * ```
+   */
+  readonly bans: BanRoom
   /** The node's name, version and store. */
   status(options?: { readonly signal?: AbortSignal }): Promise<NodeStatus>
 }
@@ -205,6 +225,8 @@ export function createClient(options: ClientOptions): BrumeClient {
     devices: createDevices(transport),
     live: (filter, live) => openLive(livePort(transport), filter, live),
     tokens: createTokens(transport),
+    credentials: createCredentials(transport),
+    bans: createBans(transport),
     status: ({ signal } = {}) => nodeStatus(transport, signal),
   }
 }

@@ -4,9 +4,19 @@
  * It talks to one node over HTTP and WebSocket. Every failure is a FogError with a code from the registry, a message
  * and a hint. Nothing is imported from Node.js at load time.
  */
+
+export type { BanKind, CertificateMapping, Permissions } from "@brume/core"
 export { type ErrorCode, FogError, isFogError, type Problem, quality, type Retry, type Scope } from "@brume/core"
 export type { BackoffPolicy } from "./backoff.ts"
+export type { BanRoom, BanView, NewBan } from "./bans.ts"
 export { type BrumeClient, type ClientOptions, createClient } from "./client.ts"
+export type {
+  CreatedCredential,
+  CredentialChange,
+  CredentialRoom,
+  CredentialView,
+  NewCredential,
+} from "./credentials.ts"
 export type { Device, DeviceListOptions, Devices } from "./devices.ts"
 export type {
   LiveFilter,

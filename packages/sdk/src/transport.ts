@@ -28,7 +28,7 @@ export interface TransportOptions {
 }
 
 export interface Call {
-  readonly method: "GET" | "POST" | "DELETE"
+  readonly method: "GET" | "POST" | "PATCH" | "DELETE"
   /** Below the base, without a leading slash. */
   readonly path: string
   readonly search?: URLSearchParams

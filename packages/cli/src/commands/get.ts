@@ -1,5 +1,5 @@
 /** `brume get`: lists of what a node has. */
-import type { Device, LiveReading, RunningStatement, TokenView } from "@brume/sdk"
+import type { BanView, CredentialView, Device, LiveReading, RunningStatement, TokenView } from "@brume/sdk"
 import { type ConnectionFlags, connect } from "../connection.ts"
 import { type Cell, type Column, Table } from "../table.ts"
 import type { Terminal } from "../terminal.ts"
@@ -42,6 +42,34 @@ export async function getTokens(_none: readonly [], flags: GetFlags, terminal: T
   await writeList(tokens, { columns: tokenColumns, cells: tokenCells, isJson: flags.json === true }, terminal)
 }
 
+/** Credentials that decide how wide the columns are. */
+const measuredCredentials = 1_000
+
+export async function getCredentials(_none: readonly [], flags: GetFlags, terminal: Terminal): Promise<void> {
+  const client = await connect(flags, terminal)
+  const credentials = client.credentials.list({ signal: terminal.signal })
+  if (flags.json === true) {
+    await writeJsonList(credentials, terminal)
+    return
+  }
+  const table = new Table(credentialColumns, terminal.out)
+  let rows: Cell[][] = []
+  for await (const credential of credentials) {
+    rows.push(credentialCells(credential))
+    if (rows.length >= measuredCredentials) {
+      await table.write(rows)
+      rows = []
+    }
+  }
+  await table.write(rows)
+}
+
+export async function getBans(_none: readonly [], flags: GetFlags, terminal: Terminal): Promise<void> {
+  const client = await connect(flags, terminal)
+  const bans = await client.bans.list()
+  await writeList(bans, { columns: banColumns, cells: banCells, isJson: flags.json === true }, terminal)
+}
+
 export async function getQueries(_none: readonly [], flags: GetFlags, terminal: Terminal): Promise<void> {
   const client = await connect(flags, terminal)
   const running = await client.queries.list()
@@ -59,6 +87,34 @@ const tokenColumns: readonly Column[] = [
 
 function tokenCells({ id, name, scopes, devices, created, expires }: TokenView): Cell[] {
   return [id, name, scopes.join(","), devices?.join(",") ?? "all", shortTime(created), shortTime(expires) ?? "never"]
+}
+
+const credentialColumns: readonly Column[] = [
+  { title: "USERNAME" },
+  { title: "STATE" },
+  { title: "SIGNS IN BY" },
+  { title: "PUBLISH", isFlexible: true },
+  { title: "SUBSCRIBE", isFlexible: true },
+  { title: "CREATED" },
+]
+
+function credentialCells({ username, permissions, disabled, certificate, created }: CredentialView): Cell[] {
+  const means = certificate === undefined ? "password" : `certificate ${certificate.name}`
+  const shown = (filters: readonly string[]): string => (filters.length === 0 ? "nothing" : filters.join(","))
+  const { publish, subscribe } = permissions
+  return [username, disabled ? "disabled" : "enabled", means, shown(publish), shown(subscribe), shortTime(created)]
+}
+
+const banColumns: readonly Column[] = [
+  { title: "KIND" },
+  { title: "VALUE", isFlexible: true },
+  { title: "SINCE" },
+  { title: "EXPIRES" },
+  { title: "REASON", isFlexible: true },
+]
+
+function banCells({ kind, value, created, expires, reason }: BanView): Cell[] {
+  return [kind, value, shortTime(created), shortTime(expires) ?? "never", reason]
 }
 
 const queryColumns: readonly Column[] = [

@@ -4,7 +4,7 @@ import type { NewToken } from "@brume/sdk"
 import { type ConnectionFlags, connect } from "../connection.ts"
 import { usageError } from "../failure.ts"
 import type { Terminal } from "../terminal.ts"
-import { parseSpan } from "../times.ts"
+import { parseExpiry } from "../times.ts"
 
 export interface TokenCreateFlags extends ConnectionFlags {
   readonly scope: readonly string[]
@@ -22,7 +22,7 @@ export async function createToken(
     name,
     scopes: flags.scope.map(scopeOf),
     ...(flags.device === undefined ? {} : { devices: flags.device }),
-    ...(flags.expires === undefined ? {} : { expires: expiryOf(flags.expires) }),
+    ...(flags.expires === undefined ? {} : { expires: parseExpiry(flags.expires) }),
   }
   const client = await connect(flags, terminal)
   const { secret, ...token } = await client.tokens.create(request)
@@ -58,12 +58,4 @@ function scopeOf(text: string): Scope {
   const scope = scopes.find((one) => one === text)
   if (scope !== undefined) return scope
   throw usageError(`There is no scope ${JSON.stringify(text)}`, `Scopes are ${scopes.join(", ")}.`)
-}
-
-/** A span from now, or a time. */
-function expiryOf(text: string): Date {
-  if (/^\d+(\.\d+)?(ms|s|m|h|d|w)$/.test(text)) return new Date(Date.now() + parseSpan(text, "--expires"))
-  const ms = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN
-  if (!Number.isNaN(ms)) return new Date(ms)
-  throw usageError(`--expires ${JSON.stringify(text)} is no time`, "Write it like 90d or 2030-01-31T12:00:00Z.")
 }

@@ -1,9 +1,8 @@
 /** Fastify with everything that is the same for all routes, and the routes. Nothing here listens yet. */
 import type { Server } from "node:http"
-import { FogError } from "@brume/core"
+import { createAttempts, FogError } from "@brume/core"
 import fastify, { type FastifyHttpOptions, type FastifyInstance } from "fastify"
 import { collectAllowedMethods } from "./allowed-methods.ts"
-import { createAttempts } from "./attempts.ts"
 import { createAuthentication } from "./authentication.ts"
 import { type BodyReader, createBodyReader } from "./body.ts"
 import { createBodyBudget } from "./body-budget.ts"
@@ -15,7 +14,9 @@ import { addLiveRoute, type LiveConnections, registerUpgrades } from "./live/liv
 import { type ApiLimits, type ApiOptions, resolveLimits } from "./options.ts"
 import { createProblemHandler } from "./problems.ts"
 import { addRequestHooks, createRequestIds, notFound, type Requests } from "./requests.ts"
+import { addBanRoutes } from "./routes/bans.ts"
 import { addConsoleRoutes, sendPlaceholder } from "./routes/console.ts"
+import { addCredentialRoutes } from "./routes/credentials.ts"
 import { addDeviceRoutes } from "./routes/devices.ts"
 import { addDocsRoutes } from "./routes/docs.ts"
 import { addInfluxRoutes } from "./routes/influx.ts"
@@ -95,7 +96,7 @@ function serverOptions(limits: ApiLimits, connections: Connections): FastifyHttp
 const maxAddresses = 10_000
 
 function attemptsOf({ clock }: ApiOptions, { maxFailedAttempts }: ApiLimits) {
-  return createAttempts({ clock, limit: maxFailedAttempts, windowMs: 60_000, maxAddresses })
+  return createAttempts({ clock, limit: maxFailedAttempts, windowMs: 60_000, maxNames: maxAddresses })
 }
 
 interface RouteParts {
@@ -115,6 +116,8 @@ async function addRoutes(app: FastifyInstance, options: ApiOptions, parts: Route
   addQueryRoutes(app, { ...options, stallMs: limits.stallMs })
   const live = addLiveRoute(app, { ...options, maxConnections: limits.maxLiveConnections })
   addTokenRoutes(app, { tokens: options.tokens, onRevoked: () => live.checkTokens() })
+  addCredentialRoutes(app, options)
+  addBanRoutes(app, options)
   addNodeRoutes(app, options)
   addDocsRoutes(app, () => buildDocument(app))
   await app.register(async (scope) => {

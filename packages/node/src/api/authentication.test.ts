@@ -1,7 +1,7 @@
+import { createAttempts } from "@brume/core"
 import { VirtualClock } from "@brume/testkit"
 import { expect, test } from "vitest"
 import { apiRig } from "../../../../test/rig/api.ts"
-import { createAttempts } from "./attempts.ts"
 
 const basic = (user: string, password: string) => `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`
 
@@ -69,7 +69,7 @@ test("many wrong tokens from one address are told to wait, right ones are served
 })
 
 test("addresses that are remembered are bounded", () => {
-  const attempts = createAttempts({ clock: new VirtualClock(), limit: 1, windowMs: 1_000, maxAddresses: 2 })
+  const attempts = createAttempts({ clock: new VirtualClock(), limit: 1, windowMs: 1_000, maxNames: 2 })
   expect([attempts.failed("a"), attempts.failed("a")]).toEqual([false, true])
   attempts.failed("b")
   attempts.failed("c")

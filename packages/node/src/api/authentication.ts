@@ -1,12 +1,15 @@
 /** Who asks: takes the secret from a request and turns it into a principal that may call the operation. (A1) */
 import type { IncomingHttpHeaders } from "node:http"
-import { allows, FogError, type Logger, type Principal, type Tokens } from "@brume/core"
+import { type Attempts, allows, FogError, type Logger, type Principal, type Tokens } from "@brume/core"
 import type { FastifyRequest } from "fastify"
-import type { Attempts } from "./attempts.ts"
 import type { Operation } from "./operation.ts"
 
 export interface AuthenticationOptions {
   readonly tokens: Pick<Tokens, "authenticate">
+  /**
+   * Per address. They never stand in the way of a right secret: behind one address there may be many clients, and one of
+   * them with an old token must not lock out the others. Guessing is no danger, as a secret has at least 128 random bits.
+   */
   readonly attempts: Attempts
   readonly logger: Logger
 }

@@ -26,6 +26,7 @@ export const tags = {
   query: "SQL over everything that is stored.",
   live: "Readings as they become durable.",
   tokens: "Who may do what.",
+  access: "Who may connect over MQTT: credentials of devices, and bans.",
   node: "State of this node.",
   influx: "What InfluxDB clients expect, so that they work unchanged.",
 } as const

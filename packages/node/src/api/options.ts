@@ -1,5 +1,5 @@
 /** What the API room needs from outside, and its written limits. */
-import type { Clock, Logger, Metrics, Query, Random, Store, Tokens } from "@brume/core"
+import type { Bans, Clock, Credentials, Logger, Metrics, Query, Random, Store, Tokens } from "@brume/core"
 import type { DevicesPort, IngestPort, LivePort } from "./ports.ts"
 
 export interface ApiOptions {
@@ -13,6 +13,8 @@ export interface ApiOptions {
   readonly consoleFolder?: string
   readonly version: string
   readonly tokens: Tokens
+  readonly credentials: Credentials
+  readonly bans: Bans
   readonly query: Pick<Query, "answer" | "running" | "cancel">
   readonly store: Pick<Store, "node" | "epoch" | "stats">
   readonly ingest: IngestPort

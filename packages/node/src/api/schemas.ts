@@ -1,5 +1,5 @@
 /** JSON shapes that several operations share, and the form of times in JSON. */
-import { errorRegistry, type Reading } from "@brume/core"
+import { banKinds, errorRegistry, type Reading } from "@brume/core"
 import type { JsonSchema } from "./operation.ts"
 
 /** ISO 8601 in UTC with microseconds. @param us µs since 1970 UTC */
@@ -131,6 +131,58 @@ const newToken = {
   properties: { token: { $ref: "Token#" }, secret: { type: "string" } },
 }
 
+const filters = { type: "array", items: { type: "string" } } as const
+
+const credential = {
+  $id: "Credential",
+  type: "object",
+  description: "What a device signs in with over MQTT; never its password.",
+  required: ["username", "permissions", "created", "disabled"],
+  properties: {
+    username: { type: "string" },
+    permissions: {
+      type: "object",
+      description: "Filters with MQTT wildcards; `%u` stands for the username, `%c` for the client id.",
+      required: ["publish", "subscribe"],
+      properties: { publish: filters, subscribe: filters },
+    },
+    created: time,
+    changed: { ...time, description: "When its password, permissions or state were last changed." },
+    disabled: { type: "boolean" },
+    certificate: {
+      type: "object",
+      description: "Signs in by a client certificate, and has no password.",
+      required: ["name"],
+      properties: {
+        name: { type: "string", description: "The certificate's common name, else its first alternative name." },
+        fingerprint: { type: "string", description: "SHA-256 in hex, where only this certificate is meant." },
+      },
+    },
+  },
+}
+
+const newCredential = {
+  $id: "NewCredential",
+  type: "object",
+  description: "A credential, and the password that the node made for it, which is shown this once.",
+  required: ["credential"],
+  properties: { credential: { $ref: "Credential#" }, password: { type: "string" } },
+}
+
+const ban = {
+  $id: "Ban",
+  type: "object",
+  description: "What may not connect over MQTT.",
+  required: ["kind", "value", "created"],
+  properties: {
+    kind: { type: "string", enum: banKinds },
+    value: { type: "string", description: "An IP address, a client id or a username." },
+    created: time,
+    expires: { ...time, description: "Never ends without it." },
+    reason: { type: "string" },
+  },
+}
+
 const device = {
   $id: "Device",
   type: "object",
@@ -155,5 +207,8 @@ export const sharedSchemas: readonly (JsonSchema & { readonly $id: string })[] =
   runningQuery,
   token,
   newToken,
+  credential,
+  newCredential,
+  ban,
   device,
 ]

@@ -12,15 +12,15 @@
  *   tombstone outlives the token, so that no merge brings an id back.
  * - A4 There is never an unknown admin. The first token's file is durable before its record is: a crash between leaves a
  *   file that opens nothing, and the next start begins anew. Once any token was made, none makes itself.
- * - A5 Memory is bounded: `maxTokens` tokens, `mostTombstones` tombstones.
+ * - A5 Memory is bounded: `maxTokens` tokens, 10,000 tombstones.
  *
  * Expiry goes by the node's wall clock. It is not login: people sign in elsewhere and bring a token.
  */
-import type { Appended, Clock, Disk, KeyedKind, KeyedRecord, Logger, Random, Tokens } from "@brume/core"
+import type { Appended, Clock, Disk, KeyedKind, KeyedRecord, Logger, Random, TokenInfo, Tokens } from "@brume/core"
 import { FogError, Secret } from "@brume/core"
 import { admitTokenRequest } from "./request.ts"
-import { makeToken, readRecord, recordKey, tokenPrefix, tombstone } from "./token-record.ts"
-import { TokenTable } from "./token-table.ts"
+import { makeToken, readRecord, tokenPrefix } from "./token-record.ts"
+import { isExpired, TokenTable } from "./token-table.ts"
 
 /** What the room needs of the store. */
 export interface Documents {
@@ -42,6 +42,10 @@ export interface TokensOptions {
 export interface OpenedTokens extends Tokens {
   /** The token that this opening made, because there was none or a reset was asked for. */
   readonly madeAdmin: MadeAdmin | undefined
+  /** undefined when it is unknown, expired or revoked. */
+  get(id: string): TokenInfo | undefined
+  /** Called from within `revoke`, when the token is refused already. Returns the function that ends the subscription. */
+  onRevoked(listener: (id: string) => void): () => void
 }
 
 export interface MadeAdmin {
@@ -53,25 +57,34 @@ export interface MadeAdmin {
 /** Name of the first token, and of the file that holds its secret. */
 const adminName = "admin"
 const adminFile = "admin-token"
-const mostTombstones = 10_000
 
 export async function openTokens(options: TokensOptions): Promise<OpenedTokens> {
   const { documents, clock, random, logger } = options
   const table = load(options)
   const madeAdmin = table.isNew || options.resetAdminToken ? await makeAdmin(table, options) : undefined
 
+  const listeners = new Set<(id: string) => void>()
+
   return {
     madeAdmin,
     authenticate: (secret) => table.authenticate(secret, clock.now()),
     list: () => table.list(),
+    get(id) {
+      const info = table.get(id)?.info
+      return info === undefined || isExpired(info, clock.now()) ? undefined : info
+    },
+    onRevoked(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
 
     async create(request) {
       const admitted = admitTokenRequest(request, clock.now())
       const { entry, secret, record } = makeToken(admitted, { clock, random })
-      table.reserve(options.maxTokens)
+      table.reservePlace(options.maxTokens)
       try {
         await documents.put([record]).durable
-        table.add(entry)
+        table.set(entry.info.id, entry)
       } finally {
         table.release()
       }
@@ -86,7 +99,8 @@ export async function openTokens(options: TokensOptions): Promise<OpenedTokens> 
           message: `No token has the id ${JSON.stringify(id.slice(0, 64))}`,
           hint: "List the tokens with `brume token list`.",
         })
-      await documents.put([...tombstones(table, [id], clock.now())]).durable
+      for (const listener of [...listeners]) listener(id)
+      await documents.put([...table.bury([id], clock.now())]).durable
       table.remove(id)
       logger.info("A token was revoked", { token: id, name: entry.info.name })
       if (!table.hasAdmin)
@@ -113,17 +127,10 @@ async function makeAdmin(table: TokenTable, options: TokensOptions): Promise<Mad
   const former = table.selfMade()
   const { entry, secret, record } = makeToken({ name: adminName, scopes: ["admin"] }, { clock, random, selfMade: true })
   await disk.replace(adminFile, new TextEncoder().encode(`${secret}\n`))
-  await documents.put([record, ...tombstones(table, former, clock.now())]).durable
+  await documents.put([record, ...table.bury(former, clock.now())]).durable
   for (const id of former) table.remove(id)
-  table.add(entry)
+  table.set(entry.info.id, entry)
   const path = disk.absolute(adminFile)
   logger.info("An admin token was made", { token: entry.info.id, path, revoked: former })
   return { secret: new Secret(secret), path }
-}
-
-/** Records that revoke these ids, and that forget the oldest tombstones beyond the limit (A5). */
-function* tombstones(table: TokenTable, ids: readonly string[], now: number): Generator<KeyedRecord> {
-  for (const id of ids) yield tombstone(id, now)
-  for (const id of table.bury(ids, { now, most: mostTombstones }))
-    yield { kind: "document", key: recordKey(id), value: undefined }
 }

@@ -2,6 +2,7 @@
 import { hash as digest, timingSafeEqual } from "node:crypto"
 import type { Clock, KeyedRecord, Principal, Random, TokenInfo, TokenRequest } from "@brume/core"
 import { scopes } from "@brume/core"
+import { documentOf, parseDocument } from "./revocable-table.ts"
 
 export const tokenPrefix = "token/"
 
@@ -34,7 +35,7 @@ const idLength = 12
 const secretBytes = 32
 
 /** Longest secret that is looked at; ours have 62 characters. */
-const longestSecret = 128
+export const longestSecret = 128
 
 export interface MakeTokenOptions {
   readonly clock: Clock
@@ -58,27 +59,15 @@ export function makeToken(
     hash: Buffer.from(hash).toString("hex"),
     ...(selfMade ? { selfMade } : {}),
   }
-  return { entry: entryOf(id, stored), secret, record: keyed(id, stored) }
-}
-
-export function tombstone(id: string, revoked: number): KeyedRecord {
-  return keyed(id, { revoked })
-}
-
-export function recordKey(id: string): string {
-  return tokenPrefix + id
+  return { entry: entryOf(id, stored), secret, record: documentOf(tokenPrefix + id, stored) }
 }
 
 /** undefined when the record is not what this module writes. */
 export function readRecord(key: string, value: Uint8Array): TokenRecord | undefined {
-  try {
-    const stored: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(value))
-    if (typeof stored !== "object" || stored === null) return undefined
-    if ("revoked" in stored) return { revoked: Number(stored.revoked) }
-    return isStoredToken(stored) ? { token: entryOf(key.slice(tokenPrefix.length), stored) } : undefined
-  } catch {
-    return undefined
-  }
+  const stored = parseDocument(value)
+  if (stored === undefined) return undefined
+  if ("revoked" in stored) return { revoked: Number(stored.revoked) }
+  return isStoredToken(stored) ? { token: entryOf(key.slice(tokenPrefix.length), stored) } : undefined
 }
 
 /** The id that a secret claims to belong to; undefined when it is no secret of ours. */
@@ -127,8 +116,4 @@ function isStoredToken(stored: object): stored is StoredToken {
     typeof hash === "string" &&
     /^[0-9a-f]{64}$/.test(hash)
   )
-}
-
-function keyed(id: string, stored: StoredToken | { readonly revoked: number }): KeyedRecord {
-  return { kind: "document", key: recordKey(id), value: new TextEncoder().encode(JSON.stringify(stored)) }
 }

@@ -2,6 +2,7 @@
 import { FogError, filterProblem } from "@brume/core"
 import type { FastifyInstance } from "fastify"
 import type { XStatic } from "typebox/schema"
+import { decodeCursor, encodeCursor } from "../cursor.ts"
 import type { Operation } from "../operation.ts"
 import type { DevicesPort, KnownDevice } from "../ports.ts"
 import { listed, numbered } from "../query-string.ts"
@@ -115,19 +116,5 @@ function checkFilter(filter: string): void {
   throw new FogError("request_invalid", {
     message: `The device filter ${JSON.stringify(filter)} ${problem}`,
     hint: "+ stands for one whole level, # for the rest and only at the end: cold/+/door, cold/#.",
-  })
-}
-
-/** Opaque for clients: the name of the last device. */
-function encodeCursor(device: string): string {
-  return Buffer.from(device).toString("base64url")
-}
-
-function decodeCursor(cursor: string): string {
-  const device = Buffer.from(cursor, "base64url").toString()
-  if (encodeCursor(device) === cursor) return device
-  throw new FogError("request_invalid", {
-    message: "The cursor is none of this API",
-    hint: "Use the cursor of the answer before as it is, or none.",
   })
 }

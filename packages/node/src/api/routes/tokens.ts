@@ -1,7 +1,8 @@
 /** Who may do what: tokens are listed, created and revoked by admins. */
-import { FogError, scopes, type TokenInfo, type TokenRequest, type Tokens } from "@brume/core"
+import { scopes, type TokenInfo, type TokenRequest, type Tokens } from "@brume/core"
 import type { FastifyInstance } from "fastify"
 import type { XStatic } from "typebox/schema"
+import { expirySchema, parsedExpiry } from "../expiry.ts"
 import type { Operation } from "../operation.ts"
 import { isoTime } from "../schemas.ts"
 
@@ -33,12 +34,7 @@ const tokenRequest = {
       items: { type: "string", minLength: 1, maxLength: 512 },
       description: "Device filters with the wildcards of MQTT; all devices without it.",
     },
-    expires: {
-      type: "string",
-      maxLength: 40,
-      pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,9})?)?(Z|[+-]\\d{2}:\\d{2})$",
-      description: "ISO 8601 with a time zone; never without it.",
-    },
+    expires: expirySchema,
   },
 } as const
 
@@ -158,17 +154,8 @@ function parsed({ name, scopes, devices, expires }: XStatic<typeof tokenRequest>
     name,
     scopes,
     ...(devices === undefined ? {} : { devices }),
-    ...(expires === undefined ? {} : { expires: parsedTime(expires) }),
+    ...(expires === undefined ? {} : { expires: parsedExpiry(expires, "token_invalid") }),
   }
-}
-
-function parsedTime(text: string): number {
-  const ms = Date.parse(text)
-  if (!Number.isNaN(ms)) return ms * 1_000
-  throw new FogError("token_invalid", {
-    message: `expires ${JSON.stringify(text)} is no date`,
-    hint: "Write it like 2030-01-31T12:00:00Z.",
-  })
 }
 
 function shown({ created, expires, ...rest }: TokenInfo) {

@@ -336,6 +336,19 @@ describe("SenML", () => {
     expect(shown({ topic: "senml/x", payload: pack, mappings })).toEqual(readings)
   })
 
+  test("takes tags and scale of its mapping", () => {
+    const tags = { source: "{gw}", unit: "?" }
+    const mappings = [mapping({ topic: "senml/{gw}", payload: "senml", tags, multiply: 2 })]
+    const payload = '[{"bn":"a/","n":"t","u":"Cel","v":1},{"n":"big","v":12345678901234567890},{"n":"s","vs":"1"}]'
+    expect(shown({ topic: "senml/g", payload, mappings })).toEqual([
+      'a t 2 {"source":"g","unit":"Cel"}',
+      'a big 24691357802469134000 {"source":"g","unit":"?"}',
+      'a s "1" {"source":"g","unit":"?"}',
+    ])
+    const long = [mapping({ topic: "senml/#", payload: "senml", tags: { x: "x".repeat(8_180) } })]
+    expect(shown({ topic: "senml/g", payload, mappings: long })[0]).toContain("has tags of more than 8192 characters")
+  })
+
   test("without a base name it is of the topic's device", () => {
     const contentType = "application/senml+json"
     const on = (topic: string, payload: string) => shown({ topic, payload, contentType })

@@ -1,35 +1,46 @@
-/** SenML packs on topics: their readings are added to a batch that has others already. */
-import { type ReadingBatch, type Series, valueKind } from "@brume/core"
+/** SenML packs on topics: their readings join a batch that has others already, with what the mapping adds to them. */
+import { canonicalTags, maxTagsLength, type ReadingBatch, type Series, valueKind } from "@brume/core"
 import type { PayloadContext } from "../payload/payload.ts"
 import { parseSenml } from "../payload/senml.ts"
+import type { Stage } from "./stage.ts"
 import type { TopicPlan } from "./topic-plan.ts"
 
 /**
- * Adds a pack's readings. Where the topic names a device, the pack is read as if it began with that base name.
- * @returns how many, or the first series that is not allowed, having added nothing. Throws what {@link parseSenml} does.
+ * Stages a pack's readings. Where the topic names a device, the pack is read as if it began with that base name.
+ * @returns a problem that continues a sentence that began with the payload. Throws what {@link parseSenml} does.
  */
-export function addSenml(
-  batch: ReadingBatch,
+export function stageSenml(
+  stage: Stage,
   bytes: Uint8Array,
   context: PayloadContext,
-  { device, property }: Pick<TopicPlan, "device" | "property">,
-  isAllowed: (series: Series) => boolean,
-): number | Series {
+  { device, property, tags }: TopicPlan,
+): string | undefined {
   const baseName = device === undefined ? "" : `${device}/${property ?? ""}`
   const pack = parseSenml(bytes, context, baseName)
-  const refused = pack.series.find((series) => !isAllowed(series))
-  if (refused !== undefined) return refused
-  // Objects of this pack's series remember their place in it, which the other batch asks again.
+  const series = tags === "{}" ? pack.series : pack.series.map((one) => withTags(one, tags, context))
+  const tooLong = series.find((one) => one.tags.length > maxTagsLength)
+  if (tooLong !== undefined)
+    return `has tags of more than ${maxTagsLength} characters as JSON with those of the mapping`
   for (let row = 0; row < pack.length; row++) {
-    const series = pack.series[pack.seriesIndex[row]!]!
-    const time = pack.time[row]!
-    const kind = pack.kind[row]!
-    const quality = pack.quality[row]!
-    const payload = pack.payload?.[row] ?? ""
-    if (kind === valueKind.number) batch.addNumber(series, time, pack.value[row]!, quality)
-    else if (kind === valueKind.text) batch.addText(series, time, payload, quality)
-    else if (kind === valueKind.json) batch.addJson(series, time, payload, quality)
-    else batch.addBigInteger(series, time, payload, quality)
+    stageRow(stage, pack, row, series[pack.seriesIndex[row]!]!)
+    stage.stamp(pack.time[row]!)
   }
-  return pack.length
+  return undefined
 }
+
+function stageRow(stage: Stage, pack: ReadingBatch, row: number, series: Series): void {
+  const kind = pack.kind[row]!
+  const payload = pack.payload?.[row] ?? ""
+  if (kind === valueKind.number) stage.addNumber(series, pack.value[row]!)
+  else if (kind === valueKind.text) stage.addText(series, payload)
+  else if (kind === valueKind.json) stage.addJson(series, payload)
+  else stage.addBigInteger(series, payload)
+}
+
+/** The same series with a mapping's tags; the pack's own win. */
+function withTags({ device, property, tags }: Series, own: string, { series }: PayloadContext): Series {
+  const all = { ...parseTags(own), ...parseTags(tags) }
+  return series.get(device, property, canonicalTags(all))
+}
+
+const parseTags = (tags: string): Record<string, string> => JSON.parse(tags) as Record<string, string>

@@ -14,12 +14,14 @@ export class Stage {
   readonly #kinds: number[] = []
   readonly #values: number[] = []
   readonly #times: number[] = []
-  #payloads: string[] = []
+  readonly #payloads: string[] = []
   #stamped = 0
 
   clear(): void {
     this.count = 0
     this.#stamped = 0
+    // Texts are not kept longer than their payload.
+    if (this.#payloads.length > 0) this.#payloads.length = 0
   }
 
   addNumber(series: Series, value: number): void {
@@ -66,7 +68,7 @@ export class Stage {
     return this.#series[row]!
   }
 
-  /** Adds all readings to a batch. */
+  /** Adds all readings to a batch; nothing is staged any more. */
   commit(batch: ReadingBatch, receivedUs: number): number {
     const { count } = this
     let time = Number.NaN
@@ -83,10 +85,8 @@ export class Stage {
       else if (kind === valueKind.json) batch.addJson(series, time, this.#payloads[row]!, quality)
       else batch.addBigInteger(series, time, this.#payloads[row]!, quality)
     }
-    if (count > maxRowsKept) {
-      this.#series = []
-      this.#payloads = []
-    }
+    this.clear()
+    if (count > maxRowsKept) this.#series = []
     return count
   }
 

@@ -42,11 +42,12 @@ export function memberName(property: string | undefined, key: string): string {
 }
 
 /** Why no reading can have a plan's names; undefined when it can. */
-export function planProblem({ device, property, tags }: TopicPlan): string | undefined {
+export function planProblem({ device, property, tags, payload }: TopicPlan): string | undefined {
   const wrong = (what: string, name: string | undefined): string | undefined => {
     const problem = name === undefined ? undefined : nameProblem(name)
     return problem === undefined ? undefined : `is on a topic whose ${what} ${excerpt(name!)} ${problem}`
   }
+  if (device === undefined && payload !== "senml") return "is on a topic for which its mapping names no device"
   if (tags.length > maxTagsLength) return `is on a topic whose tags have more than ${maxTagsLength} characters as JSON`
   return wrong("device", device) ?? wrong("property", property)
 }

@@ -15,7 +15,7 @@ import { FlatScanner, isJsonNumber } from "./flat-scanner.ts"
 import { JsonReadings } from "./json-readings.ts"
 import type { Refusal, TopicMapping } from "./mapping.ts"
 import { booleanOf, isNotANumber, looseNumber } from "./plain-values.ts"
-import { addSenml } from "./senml-readings.ts"
+import { stageSenml } from "./senml-readings.ts"
 import { SeriesNames } from "./series-names.ts"
 import type { Stage } from "./stage.ts"
 import type { TopicPlan } from "./topic-plan.ts"
@@ -34,29 +34,23 @@ export class TopicReadings implements TopicMapping {
   readonly device: string | undefined
   readonly #plan: TopicPlan
   readonly #shared: Shared
-  readonly #names: SeriesNames
-  readonly #scanner: FlatScanner
-  readonly #json: JsonReadings
-  /** The series of plain values; undefined where the topic has no property. */
-  readonly #own: Series | undefined
   readonly #takesNumbers: boolean
   readonly #takesObjects: boolean
   readonly #isScaled: boolean
+  // Made when a payload wants them: many topics carry numbers alone, and some nothing that is taken.
+  #own: Series | undefined
+  #scanner: FlatScanner | undefined
+  #json: JsonReadings | undefined
 
   constructor(plan: TopicPlan, shared: Shared) {
-    const { name, device = "", property, tags, payload, select, multiply, add } = plan
-    const { decimal, stage, limits } = shared
+    const { name, property, payload, select, multiply, add } = plan
     this.name = name
     // The names of a SenML pack are its own.
     this.device = payload === "senml" ? undefined : plan.device
     this.#plan = plan
     this.#shared = shared
-    this.#names = new SeriesNames(shared.series, device, tags)
-    this.#scanner = new FlatScanner({ decimal, stage, time: plan.time, textLength: limits.textLength })
-    this.#json = new JsonReadings({ plan, names: this.#names, stage, limits, scanner: this.#scanner })
-    this.#own = property === undefined ? undefined : shared.series.get(device, property, tags)
-    this.#takesNumbers = this.#own !== undefined && select === undefined && ["auto", "number", "json"].includes(payload)
     this.#takesObjects = payload === "auto" || payload === "json"
+    this.#takesNumbers = property !== undefined && select === undefined && (this.#takesObjects || payload === "number")
     this.#isScaled = multiply !== 1 || add !== 0
   }
 
@@ -71,16 +65,15 @@ export class TopicReadings implements TopicMapping {
     const limited = principal?.devices === undefined ? undefined : principal
     if (
       this.#takesNumbers &&
-      (limited === undefined || this.#shared.scopes.allows(limited, this.#own!)) &&
+      (limited === undefined || this.#shared.scopes.allows(limited, this.#ownSeries())) &&
       this.#addNumber(batch, bytes, start, end, receivedUs)
     )
       return 1
     if (end - start > this.#shared.limits.sizeBytes)
       return { reason: `has ${end - start} bytes, the limit is ${this.#shared.limits.sizeBytes}` }
-    if (this.#plan.payload === "senml") return this.#addSenml(batch, bytes.subarray(start, end), receivedUs, limited)
     const { stage } = this.#shared
     stage.clear()
-    if (!this.#takesObjects || !this.#scanner.scan(bytes, start, end, receivedUs)) {
+    if (this.#scanner === undefined || !this.#scanner.scan(bytes, start, end, receivedUs)) {
       stage.clear()
       const problem = this.#read(bytes, start, end, receivedUs)
       if (problem !== undefined) return { reason: problem }
@@ -95,6 +88,24 @@ export class TopicReadings implements TopicMapping {
     return stage.commit(batch, receivedUs)
   }
 
+  /** The series of plain values, where the topic has a property. */
+  #ownSeries(): Series {
+    const { device = "", property = "", tags } = this.#plan
+    this.#own ??= this.#shared.series.get(device, property, tags)
+    return this.#own
+  }
+
+  #readerOfJson(): JsonReadings {
+    const plan = this.#plan
+    const { series, decimal, stage, limits } = this.#shared
+    const names = new SeriesNames(series, plan.device ?? "", plan.tags)
+    const scanner = new FlatScanner({ decimal, stage, time: plan.time, textLength: limits.textLength })
+    // Payloads that are numbers or booleans in other words are JSON only once they are read.
+    if (this.#takesObjects) this.#scanner = scanner
+    this.#json = new JsonReadings({ plan, names, stage, limits, scanner })
+    return this.#json
+  }
+
   /** A payload that is a number and nothing else. */
   #addNumber(batch: ReadingBatch, bytes: Buffer, start: number, end: number, receivedUs: number): boolean {
     const { decimal } = this.#shared
@@ -102,13 +113,14 @@ export class TopicReadings implements TopicMapping {
     if (decimal.isInteger && !decimal.isExact) return false
     const value = this.#isScaled ? decimal.value * this.#plan.multiply + this.#plan.add : decimal.value
     if (!Number.isFinite(value)) return false
-    batch.addNumber(this.#own!, receivedUs, value, clockQuality(receivedUs, receivedUs))
+    batch.addNumber(this.#own ?? this.#ownSeries(), receivedUs, value, clockQuality(receivedUs, receivedUs))
     return true
   }
 
   /** Stages what the scanner does not take. A problem continues a sentence that began with the payload. */
   #read(bytes: Buffer, start: number, end: number, receivedUs: number): string | undefined {
     if (start === end) return undefined
+    if (this.#plan.payload === "senml") return this.#readSenml(bytes.subarray(start, end), receivedUs)
     const text = decode(bytes, start, end)
     if (text === undefined) return "is not valid UTF-8"
     switch (this.#plan.payload) {
@@ -128,7 +140,7 @@ export class TopicReadings implements TopicMapping {
   #readJson(text: string, receivedUs: number): string | undefined {
     try {
       const document = parseJsonText(text, 0, text.length, this.#shared.limits.depth)
-      return this.#json.take(document, receivedUs)
+      return (this.#json ?? this.#readerOfJson()).take(document, receivedUs)
     } catch (fault) {
       if (fault instanceof JsonFault) return `${fault.message} (${placeOf(fault, text)})`
       throw fault
@@ -160,24 +172,21 @@ export class TopicReadings implements TopicMapping {
 
   #readText(text: string, receivedUs: number): string | undefined {
     const { stage, limits } = this.#shared
-    if (this.#own === undefined) return `is ${excerpt(text)}, but a topic without a property takes a JSON object`
+    if (this.#plan.property === undefined)
+      return `is ${excerpt(text)}, but a topic without a property takes a JSON object`
     if (this.#plan.select !== undefined) return `is ${excerpt(text)}, but the mapping selects members of an object`
     if (text.length > limits.textLength) return `has ${text.length} characters, the limit is ${limits.textLength}`
-    stage.addText(this.#own, text)
+    stage.addText(this.#own ?? this.#ownSeries(), text)
     stage.stamp(receivedUs)
     return undefined
   }
 
-  #addSenml(batch: ReadingBatch, bytes: Buffer, receivedUs: number, limited: Principal | undefined): number | Refusal {
-    const { series, limits, scopes } = this.#shared
-    if (bytes.length === 0) return 0
+  #readSenml(bytes: Buffer, receivedUs: number): string | undefined {
+    const { series, limits, stage } = this.#shared
     try {
-      const added = addSenml(batch, bytes, { series, limits, receivedUs }, this.#plan, (one) =>
-        limited === undefined ? true : scopes.allows(limited, one),
-      )
-      return typeof added === "number" ? added : notAllowed(limited!, added)
+      return stageSenml(stage, bytes, { series, limits, receivedUs }, this.#plan)
     } catch (error) {
-      if (isFogError(error)) return { reason: `is refused as SenML: ${error.message}` }
+      if (isFogError(error)) return `is refused as SenML: ${error.message}`
       throw error
     }
   }

@@ -1,6 +1,6 @@
 /** What one message would become, for people who write mappings: no node, nothing is stored. */
 import { ReadingBatch, SeriesCache, valueKind } from "@brume/core"
-import type { PayloadLimits } from "../payload/limits.ts"
+import { defaultPayloadLimits, type PayloadLimits } from "../payload/limits.ts"
 import type { MappingSettings } from "./compile-mapping.ts"
 import { createMapper } from "./mapping.ts"
 
@@ -12,7 +12,8 @@ export interface TrialRequest {
   readonly contentType?: string | undefined
   /** When the message is taken to arrive, µs since 1970 UTC. */
   readonly receivedUs: number
-  readonly limits?: PayloadLimits
+  /** What is left out has its default. */
+  readonly limits?: Partial<PayloadLimits>
 }
 
 export interface TrialReading {
@@ -39,7 +40,7 @@ export interface Trial {
 }
 
 export function tryMapping({ mappings, topic, payload, contentType, receivedUs, limits }: TrialRequest): Trial {
-  const mapper = createMapper({ mappings, series: new SeriesCache(), ...(limits === undefined ? {} : { limits }) })
+  const mapper = createMapper({ mappings, series: new SeriesCache(), limits: { ...defaultPayloadLimits, ...limits } })
   const mapping = mapper.resolve(topic, contentType)
   if (mapping === undefined)
     return { mapping: undefined, readings: [], reason: `Messages on ${topic} are no readings: ${mapper.whyNot(topic)}` }

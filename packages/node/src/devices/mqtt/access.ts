@@ -2,29 +2,32 @@
 import type { Principal } from "@brume/core"
 
 export interface MqttAccess {
-  authenticate(request: AccessRequest): Promise<MqttIdentity | "refused" | "throttled" | "banned">
+  /** `throttled` is no verdict: the same request can succeed later. Never rejects for what the request says. */
+  authenticate(request: AccessRequest): Promise<MqttIdentity | "refused" | "throttled">
 }
 
 export interface AccessRequest {
   readonly clientId: string
-  readonly username?: string | undefined
-  readonly password?: Uint8Array | undefined
+  readonly username?: string
+  readonly password?: Uint8Array
   /** Without a port. */
   readonly peerAddress: string
   readonly isLoopback: boolean
   /** The name in a verified client certificate. */
-  readonly certificateName?: string | undefined
+  readonly certificateName?: string
+  /** Its SHA-256 in hex. */
+  readonly certificateFingerprint?: string
 }
 
 export interface MqttIdentity {
   /** For lists and the log; a session belongs to it. */
   readonly name: string
   readonly principal: Principal
-  /** Nothing needs to be asked for single topics. */
+  /** May publish and subscribe every topic that does not begin with `$`. */
   readonly isUnrestricted: boolean
   mayPublish(topic: string): boolean
-  /** A filter is allowed when everything that it can match is; without `$share/<group>/`. */
-  maySubscribe(filter: string): boolean
+  /** Allowed when everything that the filter can match is; takes `$share/<group>/<filter>` as well. */
+  maySubscribe(filter: string): "allowed" | "refused"
   /** Calls when it ends: revoked, expired, disabled or banned. Returns the function that ends the subscription. */
   onRevoked(call: () => void): () => void
 }

@@ -3,7 +3,7 @@ import type { Clock, Logger, Random } from "@brume/core"
 import type { Mapper } from "../mapping/mapping.ts"
 import type { MqttAccess } from "./access.ts"
 import { Addresses } from "./addresses.ts"
-import type { Trails } from "./bridge/trails.ts"
+import { Trails } from "./bridge/trails.ts"
 import { Congestion } from "./congestion.ts"
 import type { Connection } from "./connection/connection.ts"
 import { ChunkPool } from "./connection/outbox.ts"
@@ -33,6 +33,8 @@ export interface BrokerOptions {
   readonly limits: MqttLimits
   readonly access: MqttAccess
   readonly mapper: Mapper
+  /** 16 hex digits that no other node has: the log's epoch. */
+  readonly nodeId: string
   /** Calls when everything that has arrived by now was read. */
   readonly soon: (call: () => void) => void
 }
@@ -56,8 +58,8 @@ export class Broker {
   readonly clients = new Map<string, Connection>()
   readonly connections = new Set<Connection>()
   readonly addresses = new Addresses()
-  /** Knows messages that bridges sent out and that come back; undefined without bridges. */
-  trails: Trails | undefined
+  /** Knows messages that bridges carried. */
+  readonly trails: Trails
   readonly #later: Later
   readonly #fanouts: FanoutOptions
   /** Connections with something to send. */
@@ -65,10 +67,11 @@ export class Broker {
   #isFlushDue = false
 
   constructor(options: BrokerOptions) {
-    const { store, clock, random, logger, limits, mapper, soon } = options
+    const { store, clock, random, logger, limits, mapper, nodeId, soon } = options
     this.options = options
     this.encoder = new PublishEncoder(clock)
     this.congestion = new Congestion(clock)
+    this.trails = new Trails({ nodeId, random })
     this.#later = new Later({ store, clock, logger })
     const later = this.#later
     this.intake = new Intake({

@@ -35,7 +35,7 @@ export function factsOf(broker: Broker, session: Session): ClientFacts {
     clientId: session.clientId,
     name: session.facts.owner,
     isConnected: client !== undefined,
-    protocol: client === undefined ? undefined : protocols[client.connect.level],
+    protocol: client === undefined ? undefined : protocols[client.level],
     transport: connection?.link.transport,
     peerAddress: connection?.link.peerAddress,
     since: client?.since ?? session.detachedAt ?? session.facts.created,

@@ -1,9 +1,16 @@
 /** Where clients connect: TCP and TLS. */
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net"
-import { createServer as createTlsServer, type TlsOptions, type Server as TlsServer } from "node:tls"
+import {
+  createServer as createTlsServer,
+  type SecureContextOptions,
+  type TLSSocket,
+  type TlsOptions,
+  type Server as TlsServer,
+} from "node:tls"
 import { FogError } from "@brume/core"
 import type { Broker } from "./broker.ts"
 import { Connection } from "./connection/connection.ts"
+import type { LinkCertificate } from "./connection/link.ts"
 import { TcpLink } from "./connection/tcp-link.ts"
 
 export interface ListenAddress {
@@ -11,6 +18,15 @@ export interface ListenAddress {
   readonly host: string
   /** 0 lets the system choose. */
   readonly port: number
+}
+
+export interface TlsListening {
+  readonly listen: ListenAddress
+  readonly options: TlsOptions
+  /** What a client's certificate says, when it has one that is believed. */
+  certificateOf(socket: TLSSocket): LinkCertificate | undefined
+  /** Calls with what is in force from now on. Returns the function that ends the subscription. */
+  onChanged(listener: (context: SecureContextOptions) => void): () => void
 }
 
 export interface Listener {
@@ -29,20 +45,28 @@ export async function openTcpListener(broker: Broker, listen: ListenAddress): Pr
 }
 
 /** Listens when it resolves. Throws `listen_failed`. */
-export async function openTlsListener(broker: Broker, listen: ListenAddress, tls: TlsOptions): Promise<Listener> {
+export async function openTlsListener(broker: Broker, tls: TlsListening): Promise<Listener> {
   const { connectTimeoutMs } = broker.options.limits
-  const server: TlsServer = createTlsServer({ ...tls, handshakeTimeout: connectTimeoutMs }, (socket) =>
-    serve(broker, socket),
+  const server: TlsServer = createTlsServer({ ...tls.options, handshakeTimeout: connectTimeoutMs }, (socket) =>
+    serve(broker, socket, tls.certificateOf(socket)),
   )
   // Peers that speak no TLS are no news.
   server.on("tlsClientError", (_error, socket) => socket.destroy())
-  return bind(server, { ...listen, scheme: "mqtts" })
+  const listener = await bind(server, { ...tls.listen, scheme: "mqtts" })
+  const ignore = tls.onChanged((context) => server.setSecureContext(context))
+  return {
+    ...listener,
+    stop() {
+      ignore()
+      listener.stop()
+    },
+  }
 }
 
-function serve(broker: Broker, socket: Socket): void {
+function serve(broker: Broker, socket: Socket, certificate?: LinkCertificate): void {
   if (!hasRoom(broker, socket.remoteAddress ?? "")) socket.destroy()
   else {
-    const link = new TcpLink(socket)
+    const link = new TcpLink(socket, certificate)
     link.listen(new Connection(broker, link))
   }
 }

@@ -12,7 +12,6 @@
  *
  * It is not a queue for programs: those read the store. It does not know what topics mean: mapping/ does.
  */
-import type { TlsOptions } from "node:tls"
 import type { Clock, Closeable, Logger, Random, Timer } from "@brume/core"
 import type { Mapper } from "../mapping/mapping.ts"
 import type { MqttAccess } from "./access.ts"
@@ -22,7 +21,7 @@ import { Broker } from "./broker.ts"
 import { type ClientFacts, factsOf } from "./client-facts.ts"
 import { sweepsPerSecond } from "./connection/publishing.ts"
 import type { MqttLimits } from "./limits.ts"
-import { type ListenAddress, type Listener, openTcpListener, openTlsListener } from "./listeners.ts"
+import { type ListenAddress, type Listener, openTcpListener, openTlsListener, type TlsListening } from "./listeners.ts"
 import { isOwnClientId } from "./session/session.ts"
 import { exposeStatistics, type Gauges, systemTopics, type TotalMetrics } from "./statistics.ts"
 import type { MqttStore } from "./store.ts"
@@ -41,7 +40,7 @@ export interface MqttOptions {
   /** Where it listens over TCP; nowhere when left out. */
   readonly listen?: ListenAddress | undefined
   /** The same over TLS. */
-  readonly tls?: { readonly listen: ListenAddress; readonly options: TlsOptions } | undefined
+  readonly tls?: TlsListening | undefined
   /** Foreign brokers with which it exchanges messages. @default none */
   readonly bridges?: readonly BridgeOptions[]
   /** 16 hex digits that no other node has: the log's epoch. */
@@ -84,7 +83,7 @@ export async function openMqtt(options: MqttOptions): Promise<Mqtt> {
   }
   try {
     if (listen !== undefined) keep("mqtt", await openTcpListener(broker, listen))
-    if (tls !== undefined) keep("mqtts", await openTlsListener(broker, tls.listen, tls.options))
+    if (tls !== undefined) keep("mqtts", await openTlsListener(broker, tls))
   } catch (error) {
     stopIntake()
     throw error
@@ -126,11 +125,11 @@ export async function openMqtt(options: MqttOptions): Promise<Mqtt> {
 }
 
 /** Their code is loaded only where there is something to do for it. */
-async function bridgesOf(broker: Broker, { bridges = [], metrics, nodeId }: MqttOptions): Promise<Bridges | undefined> {
+async function bridgesOf(broker: Broker, { bridges = [], metrics }: MqttOptions): Promise<Bridges | undefined> {
   const hasFormer = (): boolean => [...broker.sessions].some(({ clientId }) => isOwnClientId(clientId))
   if (bridges.length === 0 && !hasFormer()) return undefined
   const { openBridges } = await import("./bridge/bridges.ts")
-  return openBridges(broker, { bridges, metrics, nodeId })
+  return openBridges(broker, { bridges, metrics })
 }
 
 function gaugesOf(broker: Broker): Gauges {

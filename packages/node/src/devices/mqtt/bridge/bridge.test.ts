@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest"
 import { bridgeTo, openBridgedFront } from "../../../../../../test/rig/bridged-front.ts"
-import { startMosquitto, withoutMosquitto } from "../../../../../../test/rig/mosquitto.ts"
 import { openPeer } from "../../../../../../test/rig/mqtt-peer.ts"
 import { sleep, until } from "../../../../../../test/rig/node-process.ts"
+import { startMosquitto, withoutMosquitto } from "../../../../../../test/rig/remote-mosquitto.ts"
 import { openTcpProxy } from "../../../../../../test/rig/tcp-proxy.ts"
 
 const numbers = (count: number, from = 0): string[] => Array.from({ length: count }, (_, index) => String(from + index))

@@ -17,7 +17,6 @@ import type { BridgeOptions } from "./options.ts"
 import { type Ending, Remote, type Welcome } from "./remote.ts"
 import type { BridgeStatistics } from "./statistics.ts"
 import { TopicRenamer } from "./topic-map.ts"
-import type { Trails } from "./trails.ts"
 
 /** Client identifiers of bridges' sessions begin so; whose they are. */
 export const bridgePrefix = "$bridge/"
@@ -25,7 +24,6 @@ const owner = "$bridge"
 
 export interface BridgePorts {
   readonly broker: Broker
-  readonly trails: Trails
   readonly statistics: BridgeStatistics
 }
 
@@ -136,9 +134,9 @@ export class Bridge {
       )
       this.#remote = remote
       const { session } = this
-      const { trails, statistics } = this.#ports
+      const { statistics } = this.#ports
       this.#exchange = new Exchange({
-        ...{ broker, bridge: this.#options, session, trails, statistics, receiveMaximum, remote },
+        ...{ broker, bridge: this.#options, session, statistics, receiveMaximum, remote },
         outgoing: this.#outgoing,
         incoming: this.#incoming,
       })

@@ -8,7 +8,6 @@ import type { TotalMetrics } from "../statistics.ts"
 import { Bridge, bridgePrefix, forgotten } from "./bridge.ts"
 import type { BridgeOptions } from "./options.ts"
 import { BridgeStatistics, exposeBridges } from "./statistics.ts"
-import { Trails } from "./trails.ts"
 
 export interface Bridges {
   close(): void
@@ -17,18 +16,14 @@ export interface Bridges {
 export interface BridgesOptions {
   readonly bridges: readonly BridgeOptions[]
   readonly metrics: TotalMetrics
-  /** 16 hex digits that no other node has: the log's epoch. */
-  readonly nodeId: string
 }
 
 /** They connect by themselves, now and whenever a connection ends. */
-export function openBridges(broker: Broker, { bridges, metrics, nodeId }: BridgesOptions): Bridges {
+export function openBridges(broker: Broker, { bridges, metrics }: BridgesOptions): Bridges {
   endFormer(broker, new Set(bridges.map(({ name }) => bridgePrefix + name)))
   if (bridges.length === 0) return { close: () => {} }
   const statistics = new BridgeStatistics()
-  const trails = new Trails({ nodeId, random: broker.options.random })
-  broker.trails = trails
-  const open = bridges.map((bridge) => new Bridge(bridge, { broker, trails, statistics }))
+  const open = bridges.map((bridge) => new Bridge(bridge, { broker, statistics }))
   const sum = (read: (bridge: Bridge) => number): number => open.reduce((total, bridge) => total + read(bridge), 0)
   exposeBridges(metrics, statistics, {
     connected: () => sum(({ isConnected }) => Number(isConnected)),

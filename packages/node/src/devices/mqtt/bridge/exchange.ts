@@ -26,13 +26,11 @@ import type { BridgeOptions } from "./options.ts"
 import { nameOf, type Remote, type Welcome } from "./remote.ts"
 import type { BridgeStatistics } from "./statistics.ts"
 import type { TopicRenamer } from "./topic-map.ts"
-import type { Trails } from "./trails.ts"
 
 export interface ExchangeOptions {
   readonly broker: Broker
   readonly bridge: BridgeOptions
   readonly session: Session
-  readonly trails: Trails
   readonly outgoing: TopicRenamer
   readonly incoming: TopicRenamer
   readonly statistics: BridgeStatistics
@@ -136,14 +134,14 @@ export class Exchange implements Consumer {
 
   /** Returns the QoS at which it left, or undefined when it never will. */
   #send(message: Message, asked: Omit<PublishForm, "version"> & { readonly qos: Qos }): Qos | undefined {
-    const { outgoing, trails, remote, statistics, bridge, broker } = this.#options
+    const { outgoing, remote, statistics, bridge, broker } = this.#options
     const { maximumQos, maximumPacketBytes, mayRetain } = this.#welcome!
     const renamed = outgoing.rename(message.topic)
     if (renamed === undefined) {
       statistics.unmapped++
       return undefined
     }
-    const properties = remote.version === 5 ? trails.extend(message, bridge.maxHops) : nothing
+    const properties = remote.version === 5 ? broker.trails.extend(message, bridge.maxHops) : nothing
     if (properties === undefined) {
       statistics.looped++
       return undefined
@@ -197,7 +195,7 @@ export class Exchange implements Consumer {
     else this.#take(message)
     if (qos === 1) intake.answer(this, answerCode(packetType.puback, reason.success, packetId))
     else if (qos === 2) {
-      session.incoming.add(packetId)
+      session.takeIncoming(packetId)
       intake.record(incomingRecord(session.facts.number, packetId))
       intake.answer(this, answerCode(packetType.pubrec, reason.success, packetId))
     }
@@ -210,7 +208,7 @@ export class Exchange implements Consumer {
     const type = (code >> 24) as AcknowledgementType
     const packetId = code & 0xffff
     if (type !== packetType.pubcomp) this.#unacknowledged--
-    if (error !== undefined && type === packetType.pubrec) session.incoming.delete(packetId)
+    if (error !== undefined && type === packetType.pubrec) session.releaseIncoming(packetId)
     if (this.#isOver) return
     if (error !== undefined) {
       remote.end(`a message that it sent was not stored here: ${error.message}`)
@@ -229,9 +227,9 @@ export class Exchange implements Consumer {
   }
 
   #take(message: Message): void {
-    const { broker, session, trails, statistics } = this.#options
+    const { broker, session, statistics } = this.#options
     const properties = message.properties as Buffer
-    if (!trails.admit(properties, (call) => broker.intake.afterwards(call))) {
+    if (!broker.trails.admit(properties, message.qos, (call) => broker.intake.afterwards(call))) {
       statistics.looped++
       return
     }
@@ -257,7 +255,7 @@ export class Exchange implements Consumer {
   /** PUBREL: the identifier is free again when that is durable. */
   #released(packetId: number): void {
     const { broker, session } = this.#options
-    if (!session.incoming.delete(packetId)) {
+    if (!session.releaseIncoming(packetId)) {
       this.#acknowledge(packetType.pubcomp, packetId, reason.packetIdentifierNotFound)
       return
     }
@@ -267,8 +265,10 @@ export class Exchange implements Consumer {
 
   #forgetIncoming(): void {
     const { broker, session } = this.#options
-    for (const packetId of session.incoming) broker.intake.record(removed(incomingKey(session.facts.number, packetId)))
-    session.incoming.clear()
+    for (const packetId of [...session.incoming]) {
+      session.releaseIncoming(packetId)
+      broker.intake.record(removed(incomingKey(session.facts.number, packetId)))
+    }
   }
 
   // E4 ---------------------------------------------------------------------------------------------------------------

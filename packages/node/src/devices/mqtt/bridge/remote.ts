@@ -9,14 +9,15 @@ import { connect as connectTls, type SecureContext } from "node:tls"
 import type { Clock, Secret, Timer } from "@brume/core"
 import { slowBytes } from "../limits.ts"
 import type { Qos } from "../message.ts"
-import { OutputBuffer } from "../wire/output.ts"
 import type { AcknowledgementType, ProtocolVersion } from "../wire/packet-type.ts"
 import type { Properties } from "../wire/properties.ts"
 import type { PublishFrame } from "../wire/publish-frame.ts"
 import { reason } from "../wire/reason.ts"
 import { disconnect, encodeConnect, encodeSubscribe, encodeUnsubscribe, pingreq } from "./client-writer.ts"
+import { GatheredOutput } from "./gathered-output.ts"
 import type { BridgeOptions } from "./options.ts"
 import { type Connack, RemoteReader, type RemoteSink } from "./remote-reader.ts"
+import { trailName } from "./trails.ts"
 
 export interface RemoteOptions {
   readonly clock: Clock
@@ -69,7 +70,7 @@ const tlsPort = 8883
 
 export class Remote implements RemoteSink {
   readonly version: ProtocolVersion
-  readonly output = new OutputBuffer()
+  readonly output = new GatheredOutput()
   readonly #options: RemoteOptions
   readonly #events: RemoteEvents
   readonly #socket: Socket
@@ -230,6 +231,7 @@ export class Remote implements RemoteSink {
         sessionExpiryInterval: sessionExpiryS,
         receiveMaximum,
         maximumPacketSize: bridge.maxPacketBytes,
+        userProperties: [[trailName, "1"]],
       },
     })
     this.#write(hello)
@@ -276,7 +278,7 @@ export class Remote implements RemoteSink {
 
   #flush(): void {
     this.#isFlushDue = false
-    if (this.output.length > 0) this.#write(this.output.take())
+    if (this.output.at > 0) this.#write(this.output.take())
   }
 
   #write(bytes: Buffer): void {

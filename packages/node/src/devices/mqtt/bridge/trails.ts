@@ -1,22 +1,27 @@
 /**
- * Where a message has been: a user property `brume-bridge` that bridges of nodes write (MQTT 5.0).
+ * Where a message has been: a user property `brume-bridge` (MQTT 5.0) to which a node adds itself whenever a message
+ * leaves it over a bridge, its own or that of another node which is a client here.
  *
- * - L1 A message that was bridged by this node does not enter it again, whichever way it comes: over a bridge, or from
- *   another node's bridge that is an ordinary client here.
- * - L2 A message that came by one way and is durable does not enter again by another, as far as the last `mostKnown` are
- *   remembered: a ring or a mesh delivers each once in most cases, and never without end.
+ * - L1 A message that left this node over a bridge does not enter it again, whichever way it comes.
+ * - L2 A message that came by one way does not enter again by another, as far as the last `mostKnown` are remembered: rings
+ *   and meshes of nodes deliver each once. Only at QoS 0 a first copy does not count: it promises nothing.
  * - L3 A trail is no longer than `maxHops` nodes: whoever would make it longer keeps the message.
  *
  * The value is `<message id> <node>,<node>,…`. Brokers of 3.1.1 lose it: there no-local and the bridge's mark help.
  */
 import type { FogError, Random } from "@brume/core"
-import type { Message } from "../message.ts"
+import type { Message, Qos } from "../message.ts"
 import { ByteCursor } from "../wire/byte-cursor.ts"
 import { packetType } from "../wire/packet-type.ts"
 import { lengthAndBytes, PropertyScan } from "../wire/properties.ts"
 
-const propertyName = Buffer.from("brume-bridge")
+/** Also in the CONNECT of a bridge: so a node knows that another one's bridge is a client. */
+export const trailName = "brume-bridge"
+
+const propertyName = Buffer.from(trailName)
 const userProperty = 0x26
+/** Longest trail that is read, nodes. */
+export const mostHops = 64
 /** Messages that are remembered by their id. */
 const mostKnown = 65_536
 const idBytes = 8
@@ -41,7 +46,7 @@ type Afterwards = (call: (error: FogError | undefined) => void) => void
 
 export class Trails {
   readonly #options: TrailsOptions
-  /** Ids of messages that came and are durable, the oldest first. */
+  /** Ids of messages that came, the oldest first. */
   readonly #known = new Set<string>()
   /** Ids given to messages that began here, so that all bridges give them the same. */
   readonly #given = new WeakMap<Message, string>()
@@ -51,15 +56,18 @@ export class Trails {
   }
 
   /**
-   * Whether a message that comes in is taken (L1, L2). One that is taken counts as known when its turn is durable.
+   * Whether a message that comes in is taken (L1, L2). When its turn is refused it may come again: whoever sent it was not
+   * told that it is here.
    * @param properties of a PUBLISH, without their length
    */
-  admit(properties: Buffer, afterwards: Afterwards): boolean {
+  admit(properties: Buffer, qos: Qos, afterwards: Afterwards): boolean {
     const trail = readTrail(properties)
     if (trail === undefined) return true
     if (trail.nodes.includes(this.#options.nodeId) || this.#known.has(trail.id)) return false
+    if (qos === 0) return true
+    this.#remember(trail.id)
     afterwards((error) => {
-      if (error === undefined) this.#remember(trail.id)
+      if (error !== undefined) this.#known.delete(trail.id)
     })
     return true
   }

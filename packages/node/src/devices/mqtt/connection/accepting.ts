@@ -1,6 +1,8 @@
 /** CONNECT: who it is, whose session it is, and what the client is told. [MQTT-3.1.4-1 ff.] */
 import type { FogError } from "@brume/core"
 import type { MqttIdentity } from "../access.ts"
+import { stamping } from "../bridge/stamping.ts"
+import { trailName } from "../bridge/trails.ts"
 import type { Message } from "../message.ts"
 import { isOwnClientId } from "../session/session.ts"
 import type { Begun } from "../session/sessions.ts"
@@ -23,12 +25,12 @@ export async function acceptConnect(connection: Connection, packet: Connect): Pr
   const clientId = packet.clientId === "" ? `auto-${Buffer.from(random.bytes(12)).toString("hex")}` : packet.clientId
   const identity = await access
     .authenticate({
-      clientId,
-      username: packet.userName,
-      password: packet.password,
-      peerAddress: link.peerAddress,
-      isLoopback: link.isLoopback,
-      certificateName: link.certificateName,
+      ...{ clientId, peerAddress: link.peerAddress, isLoopback: link.isLoopback },
+      ...(link.certificate === undefined
+        ? {}
+        : { certificateName: link.certificate.name, certificateFingerprint: link.certificate.fingerprint }),
+      ...(packet.userName === undefined ? {} : { username: packet.userName }),
+      ...(packet.password === undefined ? {} : { password: packet.password }),
     })
     .catch((error: unknown) => {
       logger.error("Who a client is could not be found out", { client: clientId, error })
@@ -59,7 +61,6 @@ export async function acceptConnect(connection: Connection, packet: Connect): Pr
 const refusals = {
   refused: reason.badUserNameOrPassword,
   throttled: reason.connectionRateExceeded,
-  banned: reason.banned,
   failed: reason.serverUnavailable,
 } as const
 
@@ -109,11 +110,14 @@ function begin(connection: Connection, candidate: Candidate): void {
     id: clientId,
     identity,
     session,
-    connect: packet,
+    level: packet.level,
+    maximumPacketBytes: packet.maximumPacketBytes,
+    wantsProblemInformation: packet.wantsProblemInformation,
+    isShortLived: packet.sessionExpirySeconds === 0,
     keepAliveMs: keepAliveS * 1_000,
     since: broker.options.clock.now(),
-    aliases: new Map(),
-    publishable: new Map(),
+    aliases: undefined,
+    publishable: undefined,
     endIdentity: identity.onRevoked(() => connection.close(reason.administrativeAction, "The right to connect ended")),
   }
   connection.client = client
@@ -145,7 +149,8 @@ function welcome(connection: Connection, { candidate, begun, client, error }: We
     { reason: reason.success, isSessionPresent: isPresent, properties: propertiesFor(connection, candidate, client) },
     connection.form,
   )
-  session.attach(connection)
+  const isBridge = candidate.packet.userProperties.some(([name]) => name === trailName)
+  session.attach(isBridge ? stamping(connection, connection.broker.trails) : connection)
   connection.letGo(holds.connecting)
 }
 

@@ -9,14 +9,19 @@ export interface Client {
   readonly id: string
   readonly identity: MqttIdentity
   readonly session: Session
-  readonly connect: Connect
+  /** 3 for MQTT 3.1. */
+  readonly level: Connect["level"]
+  readonly maximumPacketBytes: number
+  readonly wantsProblemInformation: boolean
+  /** It asked for a session that ends with its connection. */
+  readonly isShortLived: boolean
   readonly keepAliveMs: number
   /** Wall time, µs. */
   readonly since: number
   /** Aliases that it gave. [MQTT-3.3.2-12] */
-  readonly aliases: Map<number, Topic>
+  aliases: Map<number, Topic> | undefined
   /** Which topics it may publish, as far as that was asked. */
-  readonly publishable: Map<Topic, boolean>
+  publishable: Map<Topic, boolean> | undefined
   readonly endIdentity: () => void
 }
 

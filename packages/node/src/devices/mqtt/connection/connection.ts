@@ -78,13 +78,14 @@ export class Connection implements PacketSink, LinkEvents, Consumer {
   }
 
   get form(): AnswerForm {
-    const connect = this.client?.connect
-    return {
-      version: this.version,
-      ...(connect === undefined
-        ? {}
-        : { maximumPacketBytes: connect.maximumPacketBytes, wantsProblemInformation: connect.wantsProblemInformation }),
-    }
+    const { version, client } = this
+    return client === undefined
+      ? { version }
+      : {
+          version,
+          maximumPacketBytes: client.maximumPacketBytes,
+          wantsProblemInformation: client.wantsProblemInformation,
+        }
   }
 
   /** Where answers are written; they leave when the turn ends. */
@@ -154,7 +155,7 @@ export class Connection implements PacketSink, LinkEvents, Consumer {
     if (client === undefined) return
     if (sessionExpirySeconds !== undefined) {
       // [MQTT-3.14.2-2]
-      if (client.connect.sessionExpirySeconds === 0 && sessionExpirySeconds > 0) {
+      if (client.isShortLived && sessionExpirySeconds > 0) {
         this.broken(reason.protocolError, "DISCONNECT gives an expiry to a session that was to end with its connection")
         return
       }
@@ -236,7 +237,7 @@ export class Connection implements PacketSink, LinkEvents, Consumer {
       return
     }
     const { version } = this
-    const limit = this.client?.connect.maximumPacketBytes ?? 0
+    const limit = this.client?.maximumPacketBytes ?? 0
     if (subscriptionIdentifiers.length === 0 || version === 4) {
       const packet = encoder.whole(message, version, isRetained)
       if (packet.length > limit) return
@@ -319,7 +320,7 @@ export class Connection implements PacketSink, LinkEvents, Consumer {
   ): boolean {
     const { encoder } = this.broker
     const { version } = this
-    const limit = this.client?.connect.maximumPacketBytes ?? 0
+    const limit = this.client?.maximumPacketBytes ?? 0
     const messageExpirySeconds = encoder.expiryOf(message)
     if (subscriptionIdentifiers.length > 0 && version === 5) {
       const form = { version, qos, isRetained: retain, isDuplicate, packetId, messageExpirySeconds } as const
@@ -352,7 +353,7 @@ export class Connection implements PacketSink, LinkEvents, Consumer {
   /** PUBREL: the identifier is free again when that is durable. [MQTT-4.3.3-12] */
   #released(session: Session, packetId: number): void {
     const { intake } = this.broker
-    if (!session.incoming.delete(packetId)) {
+    if (!session.releaseIncoming(packetId)) {
       this.acknowledge(packetType.pubcomp, packetId, reason.packetIdentifierNotFound)
       return
     }
@@ -367,7 +368,7 @@ export class Connection implements PacketSink, LinkEvents, Consumer {
 
   /** What the store did not take is not acknowledged: 5.0 says so, in 3.1.1 the connection ends. */
   #refuse(type: AcknowledgementType, packetId: number, error: FogError): void {
-    if (type === packetType.pubrec) this.client?.session.incoming.delete(packetId)
+    if (type === packetType.pubrec) this.client?.session.releaseIncoming(packetId)
     const code = isFogError(error, "store_full") ? reason.quotaExceeded : reason.unspecifiedError
     if (this.version === 5 && type !== packetType.pubcomp) this.acknowledge(type, packetId, code)
     else this.close(code, error.message)

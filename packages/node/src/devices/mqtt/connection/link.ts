@@ -6,8 +6,8 @@ export interface Link {
   readonly isLoopback: boolean
   /** `tcp`, `tls` or `websocket`. */
   readonly transport: string
-  /** The name in a verified client certificate. */
-  readonly certificateName: string | undefined
+  /** What a verified client certificate says. */
+  readonly certificate: LinkCertificate | undefined
   /** Bytes that the system has not taken yet. */
   readonly bufferedBytes: number
   /** Returns true when the bytes are taken, so that their memory may be used again. */
@@ -19,6 +19,12 @@ export interface Link {
   end(): void
   /** Closes at once. */
   destroy(): void
+}
+
+export interface LinkCertificate {
+  readonly name: string
+  /** SHA-256 in hex. */
+  readonly fingerprint: string
 }
 
 export interface LinkEvents {

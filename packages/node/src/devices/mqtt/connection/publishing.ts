@@ -1,5 +1,4 @@
 /** PUBLISH from a client: which topic, whether it may, which readings, who gets it, and what is answered. */
-import type { Trails } from "../bridge/trails.ts"
 import type { Broker } from "../broker.ts"
 import type { Message } from "../message.ts"
 import { hasRoutes, refreshRoutes, type Topic } from "../routes.ts"
@@ -33,19 +32,19 @@ export function takePublish(connection: Connection, client: Client, frame: Publi
     forbid(connection, client, { topic, frame })
     return
   }
-  if (broker.trails === undefined || isNew(broker, broker.trails, frame)) spread(connection, client, { topic, frame })
+  if (isNew(broker, frame)) spread(connection, client, { topic, frame })
   if (qos === 1) intake.answer(connection, answerCode(packetType.puback, reason.success, packetId))
   else if (qos === 2) {
-    session.incoming.add(packetId)
+    session.takeIncoming(packetId)
     if (session.isPersistent) intake.record(incomingRecord(session.facts.number, packetId))
     intake.answer(connection, answerCode(packetType.pubrec, reason.success, packetId))
   }
 }
 
 /** False for what bridges sent out and what comes back: it is acknowledged, and that is all. */
-function isNew({ intake }: Broker, trails: Trails, { buffer, propertiesStart, propertiesEnd }: PublishFrame): boolean {
+function isNew({ intake, trails }: Broker, { buffer, propertiesStart, propertiesEnd, qos }: PublishFrame): boolean {
   if (propertiesStart === propertiesEnd) return true
-  return trails.admit(buffer.subarray(propertiesStart, propertiesEnd), (call) => intake.afterwards(call))
+  return trails.admit(buffer.subarray(propertiesStart, propertiesEnd), qos, (call) => intake.afterwards(call))
 }
 
 /** Its readings are stored, and subscribers get it. */
@@ -73,12 +72,15 @@ function topicOf(connection: Connection, client: Client, frame: PublishFrame): T
     return undefined
   }
   if (topicStart === topicEnd) {
-    const known = client.aliases.get(topicAlias)
+    const known = client.aliases?.get(topicAlias)
     if (known === undefined) connection.broken(reason.protocolError, "A topic alias was used before it was given")
     return known
   }
   const topic = checkedTopic(connection, topics.find(buffer, topicStart, topicEnd).value)
-  if (topic !== undefined) client.aliases.set(topicAlias, topic)
+  if (topic !== undefined) {
+    client.aliases ??= new Map()
+    client.aliases.set(topicAlias, topic)
+  }
   return topic
 }
 
@@ -114,10 +116,12 @@ function holdIfTooMuch(connection: Connection): void {
 /** How often a connection's count begins anew; see `mqtt.ts`. */
 export const sweepsPerSecond = 4
 
-function mayPublish({ identity, publishable: remembered }: Client, topic: Topic): boolean {
+function mayPublish(client: Client, topic: Topic): boolean {
+  client.publishable ??= new Map()
+  const remembered = client.publishable
   const known = remembered.get(topic)
   if (known !== undefined) return known
-  const may = identity.mayPublish(topic.name)
+  const may = client.identity.mayPublish(topic.name)
   if (remembered.size >= mostRemembered) remembered.clear()
   remembered.set(topic, may)
   return may

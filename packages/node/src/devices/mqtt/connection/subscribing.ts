@@ -52,7 +52,7 @@ function refusalOf(connection: Connection, client: Client, { filter }: Requested
   const { session, identity } = client
   const { filter: plain } = parseShared(filter)
   if (isTooLong(plain, limits)) return reason.topicFilterInvalid
-  if (!identity.maySubscribe(plain)) {
+  if (identity.maySubscribe(filter) !== "allowed") {
     logger.warn("A client subscribed to what it may not", { client: client.id, filter })
     return reason.notAuthorized
   }

@@ -1,7 +1,7 @@
 /** MQTT over TCP and TLS. */
 import type { Socket } from "node:net"
 import { TLSSocket } from "node:tls"
-import type { Link, LinkEvents } from "./link.ts"
+import type { Link, LinkCertificate, LinkEvents } from "./link.ts"
 import { isLoopbackPeer } from "./peer.ts"
 
 /** How long a socket may take to send its last bytes, ms. */
@@ -11,16 +11,16 @@ export class TcpLink implements Link {
   readonly peerAddress: string
   readonly isLoopback: boolean
   readonly transport: string
-  readonly certificateName: string | undefined
+  readonly certificate: LinkCertificate | undefined
   readonly #socket: Socket
 
   /** The socket is connected and, with TLS, its handshake is over. */
-  constructor(socket: Socket) {
+  constructor(socket: Socket, certificate?: LinkCertificate) {
     this.#socket = socket
     this.peerAddress = socket.remoteAddress ?? ""
     this.isLoopback = isLoopbackPeer(this.peerAddress)
     this.transport = socket instanceof TLSSocket ? "tls" : "tcp"
-    this.certificateName = socket instanceof TLSSocket ? certificateNameOf(socket) : undefined
+    this.certificate = certificate
     socket.setNoDelay(true)
   }
 
@@ -68,11 +68,4 @@ export class TcpLink implements Link {
   destroy(): void {
     this.#socket.destroy()
   }
-}
-
-function certificateNameOf(socket: TLSSocket): string | undefined {
-  if (!socket.authorized) return undefined
-  const { subject } = socket.getPeerCertificate()
-  const name = subject?.CN
-  return typeof name === "string" && name !== "" ? name : undefined
 }

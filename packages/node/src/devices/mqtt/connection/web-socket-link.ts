@@ -11,7 +11,7 @@ export class WebSocketLink implements Link {
   readonly peerAddress: string
   readonly isLoopback: boolean
   readonly transport = "websocket"
-  readonly certificateName = undefined
+  readonly certificate = undefined
   readonly #webSocket: WebSocket
   readonly #socket: Socket
 

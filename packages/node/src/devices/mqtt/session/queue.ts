@@ -2,9 +2,11 @@
 
 /** Taken places that are kept before the array is cut. */
 const keptPlaces = 256
+const empty: never[] = []
 
 export class Queue<Item> implements Iterable<Item> {
-  #items: (Item | undefined)[] = []
+  /** Shared by all that never held anything. */
+  #items: (Item | undefined)[] = empty
   #head = 0
 
   get length(): number {
@@ -16,6 +18,7 @@ export class Queue<Item> implements Iterable<Item> {
   }
 
   push(item: Item): void {
+    if (this.#items === empty) this.#items = []
     this.#items.push(item)
   }
 
@@ -39,8 +42,8 @@ export class Queue<Item> implements Iterable<Item> {
 
   clear(): void {
     // A long array is given back.
-    if (this.#items.length > keptPlaces) this.#items = []
-    else this.#items.length = 0
+    if (this.#items.length > keptPlaces) this.#items = empty
+    else if (this.#items !== empty) this.#items.length = 0
     this.#head = 0
   }
 

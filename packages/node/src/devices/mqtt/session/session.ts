@@ -56,9 +56,10 @@ export interface SessionPorts {
 
 export class Session {
   readonly facts: SessionFacts
-  readonly subscriptions = new Map<string, SubscriptionOptions>()
-  /** QoS 2 identifiers of the client that are not released yet. [MQTT-4.3.3-10] */
-  readonly incoming = new Set<number>()
+  // Made when they are needed: most sessions of idle devices need none of them.
+  #subscriptions: Map<string, SubscriptionOptions> | undefined
+  #incoming: Set<number> | undefined
+  #inflight: Map<number, Delivery> | undefined
   /** Seconds that it outlives its connection; Infinity until it is ended. */
   expiryS = 0
   /** Wall time since which nobody is connected, µs. */
@@ -68,7 +69,6 @@ export class Session {
   isStuck = false
   readonly #ports: SessionPorts
   readonly #waiting = new Queue<Delivery>()
-  readonly #inflight = new Map<number, Delivery>()
   #consumer: Consumer | undefined
   #nextNumber = 0
   #messages = 0
@@ -88,6 +88,35 @@ export class Session {
     return this.expiryS > 0
   }
 
+  get subscriptions(): ReadonlyMap<string, SubscriptionOptions> {
+    return this.#subscriptions ?? noSubscriptions
+  }
+
+  subscribe(filter: string, options: SubscriptionOptions): void {
+    this.#subscriptions ??= new Map()
+    this.#subscriptions.set(filter, options)
+  }
+
+  /** Returns whether it was subscribed. */
+  unsubscribe(filter: string): boolean {
+    return this.#subscriptions?.delete(filter) === true
+  }
+
+  /** QoS 2 identifiers of the client that are not released yet. [MQTT-4.3.3-10] */
+  get incoming(): ReadonlySet<number> {
+    return this.#incoming ?? noIdentifiers
+  }
+
+  takeIncoming(packetId: number): void {
+    this.#incoming ??= new Set()
+    this.#incoming.add(packetId)
+  }
+
+  /** Returns whether it was there. */
+  releaseIncoming(packetId: number): boolean {
+    return this.#incoming?.delete(packetId) === true
+  }
+
   get consumer(): Consumer | undefined {
     return this.#consumer
   }
@@ -101,7 +130,7 @@ export class Session {
   }
 
   get inflightMessages(): number {
-    return this.#inflight.size
+    return this.#inflight?.size ?? 0
   }
 
   /** More than half of what may wait does. */
@@ -148,22 +177,23 @@ export class Session {
   detach(now: number): void {
     this.#consumer = undefined
     this.detachedAt = now
-    if (this.#inflight.size === 0) return
-    for (const delivery of this.#inflight.values()) if (delivery.stage === "sent") delivery.stage = "waiting"
-    this.#waiting.putBack([...this.#inflight.values()])
-    this.#inflight.clear()
+    const inflight = this.#inflight
+    if (inflight === undefined || inflight.size === 0) return
+    for (const delivery of inflight.values()) if (delivery.stage === "sent") delivery.stage = "waiting"
+    this.#waiting.putBack([...inflight.values()])
+    this.#inflight = undefined
   }
 
   /** Sends what may be sent. */
   pump(): void {
     const consumer = this.#consumer
     if (consumer === undefined) return
-    while (this.#inflight.size < consumer.window && consumer.isReady) {
+    while (this.inflightMessages < consumer.window && consumer.isReady) {
       const delivery = this.#waiting.first
       if (delivery === undefined) return
       const packetId = packetIdOf(delivery.number)
       // S2
-      if (this.#inflight.has(packetId)) return
+      if (this.#inflight?.has(packetId) === true) return
       this.#waiting.shift()
       this.#send(consumer, delivery, packetId)
     }
@@ -171,7 +201,7 @@ export class Session {
 
   /** PUBACK. Unknown identifiers are of deliveries that another connection finished. */
   acknowledged(packetId: number): void {
-    const delivery = this.#inflight.get(packetId)
+    const delivery = this.#inflight?.get(packetId)
     if (delivery === undefined || delivery.qos !== 1) return
     this.#finish(packetId, delivery)
     this.pump()
@@ -179,7 +209,7 @@ export class Session {
 
   /** PUBREC. @param reason 0x80 and above: the client refuses the message, which ends its flow. [MQTT-4.3.3-4] */
   received(packetId: number, reason: number): void {
-    const delivery = this.#inflight.get(packetId)
+    const delivery = this.#inflight?.get(packetId)
     if (delivery === undefined || delivery.qos !== 2) {
       this.#consumer?.release(packetId, packetIdNotFound)
       return
@@ -197,13 +227,13 @@ export class Session {
     const consumer = this.#consumer
     // S4
     this.#ports.onReceived(this, delivery, () => {
-      if (this.#consumer === consumer && this.#inflight.get(packetId) === delivery) consumer?.release(packetId, 0)
+      if (this.#consumer === consumer && this.#inflight?.get(packetId) === delivery) consumer?.release(packetId, 0)
     })
   }
 
   /** PUBCOMP. */
   completed(packetId: number): void {
-    const delivery = this.#inflight.get(packetId)
+    const delivery = this.#inflight?.get(packetId)
     if (delivery === undefined || delivery.stage !== "released") return
     this.#finish(packetId, delivery)
     this.pump()
@@ -211,8 +241,8 @@ export class Session {
 
   /** Forgets all deliveries; returns them, so that their records can go. */
   clear(): Delivery[] {
-    const all = [...this.#inflight.values(), ...this.#waiting]
-    this.#inflight.clear()
+    const all = [...(this.#inflight?.values() ?? []), ...this.#waiting]
+    this.#inflight = undefined
     this.#waiting.clear()
     this.#count(-this.#messages, -this.#bytes)
     return all
@@ -220,7 +250,7 @@ export class Session {
 
   #send(consumer: Consumer, delivery: Delivery, packetId: number): void {
     if (delivery.stage === "released") {
-      this.#inflight.set(packetId, delivery)
+      this.#track(packetId, delivery)
       consumer.release(packetId, 0)
       return
     }
@@ -237,11 +267,16 @@ export class Session {
     }
     delivery.stage = "sent"
     delivery.wasSent = true
+    this.#track(packetId, delivery)
+  }
+
+  #track(packetId: number, delivery: Delivery): void {
+    this.#inflight ??= new Map()
     this.#inflight.set(packetId, delivery)
   }
 
   #finish(packetId: number, delivery: Delivery): void {
-    this.#inflight.delete(packetId)
+    this.#inflight?.delete(packetId)
     this.isStuck = false
     this.#settle(delivery)
   }
@@ -261,6 +296,8 @@ export class Session {
 }
 
 const packetIdNotFound = 0x92
+const noSubscriptions: ReadonlyMap<string, SubscriptionOptions> = new Map()
+const noIdentifiers: ReadonlySet<number> = new Set()
 
 /** Whether a client identifier is one that the node gives to sessions of its own; nobody from outside may have it. */
 export function isOwnClientId(clientId: string): boolean {

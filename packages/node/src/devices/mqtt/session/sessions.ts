@@ -10,7 +10,6 @@ import type { MqttLimits } from "../limits.ts"
 import type { SubscriptionOptions } from "../topics/subscription.ts"
 import { SubscriptionTree } from "../topics/subscription-tree.ts"
 import type { Backlog } from "./backlog.ts"
-import type { Delivery } from "./delivery.ts"
 import type { Later } from "./later.ts"
 import {
   filterKey,
@@ -24,7 +23,7 @@ import {
   sessionRecord,
   splitKey,
 } from "./records.ts"
-import { type QueuedTotals, Session, type SessionFacts } from "./session.ts"
+import { type QueuedTotals, Session, type SessionFacts, type SessionPorts } from "./session.ts"
 
 export interface SessionsOptions {
   readonly store: Pick<Store, "entries">
@@ -61,6 +60,7 @@ export class Sessions {
   /** What waits for all of them. */
   readonly queued: QueuedTotals = { messages: 0, bytes: 0 }
   readonly #options: SessionsOptions
+  readonly #ports: SessionPorts
   readonly #byClient = new Map<string, Session>()
   /** Those without a connection that end by themselves. */
   readonly #detached = new Set<Session>()
@@ -69,6 +69,16 @@ export class Sessions {
 
   constructor(options: SessionsOptions) {
     this.#options = options
+    const { backlog, clock, commit, limits } = options
+    this.#ports = {
+      totals: this.queued,
+      maxMessages: limits.maxQueuedMessages,
+      maxBytes: limits.maxQueuedBytes,
+      now: clock.now,
+      onFinished: (session, delivery) => backlog.finish(session, delivery),
+      onReceived: (session, delivery, then) =>
+        commit(delivery.isStored ? [backlog.released(session, delivery)] : [], then),
+    }
     this.#load()
   }
 
@@ -145,9 +155,7 @@ export class Sessions {
     const records = this.#recordsOf(session)
     this.#byClient.delete(session.clientId)
     this.#detached.delete(session)
-    for (const filter of session.subscriptions.keys()) this.tree.remove(filter, session)
-    this.#subscriptions -= session.subscriptions.size
-    session.subscriptions.clear()
+    for (const filter of [...session.subscriptions.keys()]) this.unsubscribe(session, filter)
     session.detach(this.#options.clock.now())
     for (const delivery of session.clear()) this.#options.backlog.finish(session, delivery)
     return records
@@ -161,7 +169,7 @@ export class Sessions {
   ): { readonly isNew: boolean; readonly records: readonly KeyedRecord[] } {
     const isNew = !session.subscriptions.has(filter)
     if (isNew) this.#subscriptions++
-    session.subscriptions.set(filter, options)
+    session.subscribe(filter, options)
     this.tree.set(filter, session, options)
     const records = session.isPersistent ? [filterRecord(session.facts.number, filter, options)] : []
     return { isNew, records }
@@ -171,7 +179,7 @@ export class Sessions {
     session: Session,
     filter: string,
   ): { readonly existed: boolean; readonly records: readonly KeyedRecord[] } {
-    const existed = session.subscriptions.delete(filter)
+    const existed = session.unsubscribe(filter)
     if (!existed) return { existed, records: [] }
     this.#subscriptions--
     this.tree.remove(filter, session)
@@ -191,26 +199,10 @@ export class Sessions {
   }
 
   #make(facts: SessionFacts, expiryS: number): Session {
-    const { limits, clock, backlog, commit } = this.#options
-    const session: Session = new Session(facts, {
-      totals: this.queued,
-      maxMessages: limits.maxQueuedMessages,
-      maxBytes: limits.maxQueuedBytes,
-      now: clock.now,
-      onFinished: (owner, delivery) => backlog.finish(owner, delivery),
-      onReceived: (owner, delivery, then) => this.#received(owner, delivery, { commit, then }),
-    })
+    const session = new Session(facts, this.#ports)
     session.expiryS = expiryS
     this.#byClient.set(facts.clientId, session)
     return session
-  }
-
-  #received(
-    session: Session,
-    delivery: Delivery,
-    { commit, then }: Pick<SessionsOptions, "commit"> & { readonly then: () => void },
-  ): void {
-    commit(delivery.isStored ? [this.#options.backlog.released(session, delivery)] : [], then)
   }
 
   /** Removals of everything that the log has of a session, but for its deliveries. */
@@ -260,7 +252,7 @@ export class Sessions {
       return
     }
     if (!isFilter) {
-      session.incoming.add(Number(at.rest))
+      session.takeIncoming(Number(at.rest))
       return
     }
     const options = parseJson<SubscriptionOptions>(value)

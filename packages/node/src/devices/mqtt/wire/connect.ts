@@ -63,14 +63,17 @@ const badResponseTopic = malformed("The response topic of the will is empty or h
 const lonelyData = protocolError("CONNECT has authentication data without a method")
 const tooLong = malformed("CONNECT is longer than its fields")
 
-const levels: Readonly<Record<string, readonly number[]>> = { MQTT: [4, 5], MQIsdp: [3] }
+const levels: ReadonlyMap<string, readonly number[]> = new Map([
+  ["MQTT", [4, 5]],
+  ["MQIsdp", [3]],
+])
 
 /** @param tell is told the version as soon as it is known: a refusal is answered in it. */
 export function parseConnect(cursor: ByteCursor, tell: (version: ProtocolVersion) => void): Connect {
   // [MQTT-3.1.2-1, MQTT-3.1.2-2]
   const name = cursor.text()
   const level = cursor.byte() as Connect["level"]
-  if (!Object.hasOwn(levels, name) || !levels[name]?.includes(level)) cursor.refuse(badProtocol)
+  if (levels.get(name)?.includes(level) !== true) cursor.refuse(badProtocol)
   const version = level === 5 ? 5 : 4
   tell(version)
   const flags = cursor.byte()
@@ -90,7 +93,14 @@ export function parseConnect(cursor: ByteCursor, tell: (version: ProtocolVersion
   if (!cursor.isAtEnd) cursor.refuse(tooLong)
   const silent = version === 4 && !isCleanStart ? neverExpires : 0
   return {
-    ...{ version, level, clientId, isCleanStart, keepAliveSeconds, userName, password, will },
+    version,
+    level,
+    clientId,
+    isCleanStart,
+    keepAliveSeconds,
+    userName,
+    password,
+    will,
     sessionExpirySeconds: properties.sessionExpiryInterval ?? silent,
     receiveMaximum: properties.receiveMaximum ?? 65_535,
     maximumPacketBytes: properties.maximumPacketSize ?? maxProtocolPacketBytes,

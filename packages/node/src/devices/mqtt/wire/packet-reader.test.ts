@@ -333,6 +333,28 @@ describe("a stream", () => {
     )
   })
 
+  test("a packet means the same whatever follows it: nothing beyond its end is looked at", () => {
+    const mutations = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 3 })
+    fc.assert(
+      fc.property(samples, mutations, fc.uint8Array({ maxLength: 40 }), ({ version, bytes: good }, list, tail) => {
+        const spoiled = Buffer.from(good)
+        const headerBytes = good[1]! < 0x80 ? 2 : 3
+        for (const [at, byte] of list) {
+          if (good.length > headerBytes) spoiled[headerBytes + (at % (good.length - headerBytes))] = byte
+        }
+        const [alone, followed] = [spoiled, Buffer.concat([spoiled, tail])].map((stream) => {
+          const { reader, told } = open()
+          pushAll(reader, connectBytes(version))
+          pushAll(reader, stream)
+          return told[1]
+        })
+        expect(followed).toEqual(alone)
+        expect(alone).toBeDefined()
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+
   test("of random bytes is read or refused", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), fc.constantFrom<Version>(4, 5), (noise, version) => {

@@ -29,7 +29,10 @@ export interface PacketSink {
   unsubscribe(packet: Unsubscribe): void
   disconnect(packet: Disconnect): void
   auth(packet: Auth): void
-  /** The last call. Answered with CONNACK before a CONNECT was accepted, else with DISCONNECT in 5.0. */
+  /**
+   * The last call; then the connection is closed. First goes, in 5.0, a CONNACK before CONNECT was accepted and a
+   * DISCONNECT afterwards; in 3.1.1 nothing, but a CONNACK for a version or a client identifier that is refused.
+   */
   broken(reason: number, why: string): void
 }
 
@@ -61,13 +64,18 @@ const badPing = malformed("A PINGREQ has a body")
 const isServersPacket = [2, 9, 11, 13].reduce((bits, type) => bits | (1 << type), 0)
 const nothing = Buffer.alloc(0)
 
+/**
+ * One for all connections: a packet is read without a pause, and a sink that lets another connection go on does so when
+ * it is done with its own packet. Thousands of idle connections would each keep half a kilobyte otherwise.
+ */
+const publishes = new PublishParser()
+const theCursor = new ByteCursor()
+const theScan = new PropertyScan()
+
 export class PacketReader {
   readonly #sink: PacketSink
   readonly #maxPacketBytes: number
   readonly #maxConnectBytes: number
-  readonly #publishes = new PublishParser()
-  readonly #cursor = new ByteCursor()
-  readonly #scan = new PropertyScan()
   #version: ProtocolVersion = 4
   #limit: number
   #isConnected = false
@@ -235,8 +243,8 @@ export class PacketReader {
     const body = at + this.#headerBytes
     const type = first >> 4
     if (type === packetType.publish) {
-      const refusal = this.#publishes.parse(this.#version, first, bytes, body, end)
-      if (refusal === undefined) this.#sink.publish(this.#publishes.frame)
+      const refusal = publishes.parse(this.#version, first, bytes, body, end)
+      if (refusal === undefined) this.#sink.publish(publishes.frame)
       else this.#refuse(refusal)
     } else if (type >= packetType.puback && type <= packetType.pubcomp) {
       this.#acknowledgement(type as AcknowledgementType, bytes, body, end)
@@ -267,16 +275,16 @@ export class PacketReader {
   /** Reason strings and user properties of acknowledgements are checked, and nobody reads them. */
   #passProperties(type: number, bytes: Buffer, at: number, end: number): Refusal | undefined {
     if (at === end) return undefined
-    const cursor = this.#cursor
+    const cursor = theCursor
     cursor.begin(bytes, at, end)
-    this.#scan.begin(cursor, type)
-    while (this.#scan.next());
-    this.#scan.end()
+    theScan.begin(cursor, type)
+    while (theScan.next());
+    theScan.end()
     return cursor.isAtEnd ? cursor.refusal : cutAcknowledgement
   }
 
   #rarePacket(type: number, bytes: Buffer, at: number, end: number): void {
-    const cursor = this.#cursor
+    const cursor = theCursor
     const version = this.#version
     cursor.begin(bytes, at, end)
     if (type === packetType.connect) {
@@ -306,7 +314,7 @@ export class PacketReader {
   }
 
   #isRefused(): boolean {
-    const { refusal } = this.#cursor
+    const { refusal } = theCursor
     if (refusal !== undefined) this.#refuse(refusal)
     return refusal !== undefined
   }
