@@ -12,6 +12,7 @@ export interface BridgedFront extends AsyncDisposable {
   readonly mqtt: Mqtt
   readonly port: number
   readonly store: MemoryStore
+  readonly logger: SilentLogger
   /** A metric without labels. */
   metric(name: string): Promise<number>
 }
@@ -24,9 +25,10 @@ export async function openBridgedFront(
 ): Promise<BridgedFront> {
   const { clock, random } = systemAmbient()
   const metrics = createMetrics()
+  const logger = new SilentLogger()
   const mqtt = await openMqtt({
     ...{ store, clock, random, metrics, bridges, version: "0.0.0", limits: frontLimits, access: openAccess },
-    logger: new SilentLogger(),
+    logger,
     nodeId: nodeId.repeat(16),
     mapper: { resolve: () => undefined, whyNot: () => undefined },
     listen: { host: "127.0.0.1", port },
@@ -34,6 +36,7 @@ export async function openBridgedFront(
   return {
     mqtt,
     store,
+    logger,
     port: Number(new URL(mqtt.urls[0]!).port),
     async metric(name) {
       const line = (await metrics.expose()).split("\n").find((text) => text.startsWith(`${name} `))
