@@ -125,6 +125,7 @@ export class Bridge {
           unwanted: this.#unwanted(),
         },
         {
+          welcomed: (isSessionPresent) => this.#exchange?.begin(isSessionPresent),
           opened: (welcome) => this.#opened(welcome),
           publish: (frame) => this.#exchange?.publish(frame),
           acknowledged: (type, packetId, code) => this.#exchange?.acknowledged(type, packetId, code),
@@ -193,7 +194,7 @@ export class Bridge {
     else logger.debug("A bridge is still not connected", { bridge: name, why })
     this.#isOutageSaid = true
     this.#tell()
-    const longestMs = Math.min(maxRetryMs, firstRetryMs * 2 ** Math.min(this.#attempts, 30))
+    const longestMs = Math.min(maxRetryMs, firstRetryMs * 2 ** Math.min(Math.max(this.#attempts - 1, 0), 30))
     this.#timer = clock.after(longestMs * (0.5 + random.unit() / 2), () => void this.#connect())
   }
 

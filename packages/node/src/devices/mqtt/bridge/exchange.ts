@@ -59,12 +59,16 @@ export class Exchange implements Consumer {
     this.#options = options
   }
 
-  /** The remote broker takes messages from now on. */
+  /** The remote broker has a session of ours, or has none. */
+  begin(isSessionPresent: boolean): void {
+    // Its identifiers begin anew.
+    if (!isSessionPresent) this.#forgetIncoming()
+  }
+
+  /** It takes messages from now on. */
   open(welcome: Welcome): void {
     const { session, broker } = this.#options
     this.#welcome = welcome
-    // Its identifiers begin anew.
-    if (!welcome.isSessionPresent) this.#forgetIncoming()
     session.attach(this)
     if (!welcome.isSessionPresent) this.#sendRetained()
     broker.intake.flush()
@@ -214,6 +218,11 @@ export class Exchange implements Consumer {
       remote.end(`a message that it sent was not stored here: ${error.message}`)
       return
     }
+    if (type === packetType.pubrec && !session.incoming.has(packetId)) {
+      // The first copy came over the connection before this one, and was refused since.
+      remote.end("a message that it sent again was not stored here")
+      return
+    }
     this.#acknowledge(type, packetId, (code >> 16) & 0xff)
     if (this.#unacknowledged < this.#options.receiveMaximum) this.#letGo(holds.window)
   }
@@ -229,7 +238,12 @@ export class Exchange implements Consumer {
   #take(message: Message): void {
     const { broker, session, statistics } = this.#options
     const properties = message.properties as Buffer
-    if (!broker.trails.admit(properties, message.qos, (call) => broker.intake.afterwards(call))) {
+    const isNew = broker.trails.admit(properties, {
+      qos: message.qos,
+      afterwards: (call) => broker.intake.afterwards(call),
+      refuse: () => this.#options.remote.end("a message that came twice was not stored here"),
+    })
+    if (!isNew) {
       statistics.looped++
       return
     }

@@ -1,13 +1,14 @@
+import { FogError } from "@brume/core"
 import { SeededRandom } from "@brume/testkit"
 import { expect, test } from "vitest"
 import { type BridgedFront, bridgeTo, openBridgedFront } from "../../../../../../test/rig/bridged-front.ts"
 import { openPeer, type Peer } from "../../../../../../test/rig/mqtt-peer.ts"
 import { sleep, until } from "../../../../../../test/rig/node-process.ts"
 import { freePort, startMosquitto, withoutMosquitto } from "../../../../../../test/rig/remote-mosquitto.ts"
-import type { Message } from "../message.ts"
+import type { Message, Qos } from "../message.ts"
 import { encodeProperties } from "../wire/properties.ts"
 import type { BridgeOptions } from "./options.ts"
-import { Trails } from "./trails.ts"
+import { type Arrival, Trails } from "./trails.ts"
 
 const messages = 200
 const texts = Array.from({ length: messages }, (_, index) => String(index))
@@ -103,6 +104,12 @@ const message = (properties: Uint8Array): Message => ({
   ...{ topic: "t", payload: new Uint8Array(0), qos: 1, retain: false, expiresAt: undefined },
   properties,
 })
+/** Its turn ends at once. */
+const arrival = ({ qos = 1, error }: { qos?: Qos; error?: FogError }): Arrival => ({
+  qos,
+  afterwards: (call) => call(error),
+  refuse: () => {},
+})
 const trailsOf = (digit: string): Trails => new Trails({ nodeId: digit.repeat(16), random })
 
 test("a trail replaces the one before it and leaves other properties as they are", () => {
@@ -119,21 +126,32 @@ test("a message goes no further than its hops, and not back", () => {
   const second = trailsOf("b").extend(message(first), 2)!
   expect(trailsOf("c").extend(message(second), 2)).toBeUndefined()
   expect(trailsOf("a").extend(message(second), 8)).toBeUndefined()
-  expect(trailsOf("a").admit(second, 1, () => {})).toBe(false)
+  expect(trailsOf("a").admit(second, arrival({}))).toBe(false)
 })
 
 test("a message that was not stored may come again, one that was may not", () => {
   const trails = trailsOf("c")
   const properties = trailsOf("a").extend(message(new Uint8Array(0)), 8)!
-  const refused = new Error("full") as never
-  expect(trails.admit(properties, 1, (call) => call(refused))).toBe(true)
-  expect(trails.admit(properties, 0, (call) => call(undefined))).toBe(true)
-  expect(trails.admit(properties, 1, (call) => call(undefined))).toBe(true)
-  expect(trails.admit(properties, 1, () => {})).toBe(false)
+  expect(trails.admit(properties, arrival({ error: new Error("full") as never }))).toBe(true)
+  expect(trails.admit(properties, arrival({ qos: 0 }))).toBe(true)
+  expect(trails.admit(properties, arrival({}))).toBe(true)
+  expect(trails.admit(properties, arrival({}))).toBe(false)
+})
+
+test("a copy is not acknowledged when the first is not stored in the end", () => {
+  const trails = trailsOf("c")
+  const properties = trailsOf("a").extend(message(new Uint8Array(0)), 8)!
+  const ends: ((error: FogError | undefined) => void)[] = []
+  const refused: string[] = []
+  for (const name of ["first", "second"])
+    trails.admit(properties, { qos: 1, afterwards: (call) => ends.push(call), refuse: () => refused.push(name) })
+  ends[0]!(new FogError("store_full", { message: "full" }))
+  ends[1]!(undefined)
+  expect(refused).toEqual(["second"])
 })
 
 test("a forged trail is no trail", () => {
   const forged = encodeProperties({ userProperties: [["brume-bridge", "x".repeat(16)]] })
-  expect(trailsOf("a").admit(forged, 1, () => {})).toBe(true)
+  expect(trailsOf("a").admit(forged, arrival({}))).toBe(true)
   expect(trailsOf("a").extend(message(forged), 1)?.subarray(0, forged.length)).toEqual(forged)
 })

@@ -38,6 +38,8 @@ export interface RemoteOptions {
 }
 
 export interface RemoteEvents {
+  /** Before anything of a session comes. */
+  welcomed(isSessionPresent: boolean): void
   /** It is welcomed and subscribed: messages may come and go. */
   opened(welcome: Welcome): void
   publish(frame: PublishFrame): void
@@ -63,8 +65,10 @@ export interface Ending {
   readonly isMarkRefused: boolean
 }
 
-const subscribeId = 65_535
-const unsubscribeId = 65_534
+const firstSubscribeId = 65_535
+const unsubscribeId = 1
+/** Some brokers take no more filters at once. */
+const filtersAtOnce = 8
 const plainPort = 1883
 const tlsPort = 8883
 
@@ -77,6 +81,9 @@ export class Remote implements RemoteSink {
   readonly #reader: RemoteReader
   #stage: "greeting" | "subscribing" | "open" | "ended" = "greeting"
   #connack: Connack | undefined
+  /** Filters that wait for their SUBACK, by packet identifier. */
+  readonly #asked = new Map<number, readonly string[]>()
+  readonly #refused: string[] = []
   #timer: Timer
   #keepAliveMs: number
   #heardMs: number
@@ -155,19 +162,31 @@ export class Remote implements RemoteSink {
     }
     this.#connack = packet
     this.#stage = "subscribing"
+    this.#events.welcomed(packet.isSessionPresent)
     const { serverKeepAlive } = packet.properties
     if (serverKeepAlive !== undefined) this.#keepAliveMs = serverKeepAlive * 1_000
     const { filters, unwanted } = this.#options
     if (unwanted.length > 0 && packet.isSessionPresent)
       this.#write(encodeUnsubscribe(this.version, unsubscribeId, unwanted))
-    if (filters.size === 0) this.#open([])
-    else this.#write(encodeSubscribe(this.version, subscribeId, filters))
+    const all = [...filters]
+    for (let at = 0; at < all.length; at += filtersAtOnce) {
+      const asked = all.slice(at, at + filtersAtOnce)
+      const packetId = firstSubscribeId - at / filtersAtOnce
+      this.#asked.set(
+        packetId,
+        asked.map(([filter]) => filter),
+      )
+      this.#write(encodeSubscribe(this.version, packetId, asked))
+    }
+    if (all.length === 0) this.#open()
   }
 
   subscribed(packetId: number, codes: readonly number[]): void {
-    if (this.#stage !== "subscribing" || packetId !== subscribeId) return
-    const names = [...this.#options.filters.keys()]
-    this.#open(names.filter((_, index) => (codes[index] ?? 0x80) >= 0x80))
+    const filters = this.#asked.get(packetId)
+    if (this.#stage !== "subscribing" || filters === undefined) return
+    this.#asked.delete(packetId)
+    this.#refused.push(...filters.filter((_, index) => (codes[index] ?? 0x80) >= 0x80))
+    if (this.#asked.size === 0) this.#open()
   }
 
   publish(frame: PublishFrame): void {
@@ -242,7 +261,7 @@ export class Remote implements RemoteSink {
     this.#reader.push(bytes)
   }
 
-  #open(refused: readonly string[]): void {
+  #open(): void {
     const { bridge, clock } = this.#options
     const { isSessionPresent, properties } = this.#connack!
     this.#timer.cancel()
@@ -254,7 +273,7 @@ export class Remote implements RemoteSink {
       maximumPacketBytes: Math.min(properties.maximumPacketSize ?? bridge.maxPacketBytes, bridge.maxPacketBytes),
       maximumQos: (properties.maximumQos ?? 2) as Qos,
       mayRetain: properties.retainAvailable !== 0,
-      refused,
+      refused: this.#refused,
     })
   }
 

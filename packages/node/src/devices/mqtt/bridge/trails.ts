@@ -41,8 +41,13 @@ export interface TrailsOptions {
   readonly random: Random
 }
 
-/** Calls when the turn is durable or refused. */
-type Afterwards = (call: (error: FogError | undefined) => void) => void
+export interface Arrival {
+  readonly qos: Qos
+  /** Calls when the turn is durable or refused, before the message is acknowledged. */
+  afterwards(call: (error: FogError | undefined) => void): void
+  /** A copy of it counted as known, and was not stored in the end: this one must not be acknowledged. */
+  refuse(): void
+}
 
 export class Trails {
   readonly #options: TrailsOptions
@@ -56,17 +61,21 @@ export class Trails {
   }
 
   /**
-   * Whether a message that comes in is taken (L1, L2). When its turn is refused it may come again: whoever sent it was not
-   * told that it is here.
+   * Whether a message that comes in is taken (L1, L2). When its turn is refused it may come again: neither it nor a copy was
+   * acknowledged.
    * @param properties of a PUBLISH, without their length
    */
-  admit(properties: Buffer, qos: Qos, afterwards: Afterwards): boolean {
+  admit(properties: Buffer, arrival: Arrival): boolean {
     const trail = readTrail(properties)
     if (trail === undefined) return true
-    if (trail.nodes.includes(this.#options.nodeId) || this.#known.has(trail.id)) return false
-    if (qos === 0) return true
+    if (trail.nodes.includes(this.#options.nodeId)) return false
+    if (this.#known.has(trail.id)) {
+      arrival.afterwards(() => this.#known.has(trail.id) || arrival.refuse())
+      return false
+    }
+    if (arrival.qos === 0) return true
     this.#remember(trail.id)
-    afterwards((error) => {
+    arrival.afterwards((error) => {
       if (error !== undefined) this.#known.delete(trail.id)
     })
     return true

@@ -1,5 +1,4 @@
 /** PUBLISH from a client: which topic, whether it may, which readings, who gets it, and what is answered. */
-import type { Broker } from "../broker.ts"
 import type { Message } from "../message.ts"
 import { hasRoutes, refreshRoutes, type Topic } from "../routes.ts"
 import { incomingRecord } from "../session/records.ts"
@@ -32,7 +31,7 @@ export function takePublish(connection: Connection, client: Client, frame: Publi
     forbid(connection, client, { topic, frame })
     return
   }
-  if (isNew(broker, frame)) spread(connection, client, { topic, frame })
+  if (isNew(connection, frame)) spread(connection, client, { topic, frame })
   if (qos === 1) intake.answer(connection, answerCode(packetType.puback, reason.success, packetId))
   else if (qos === 2) {
     session.takeIncoming(packetId)
@@ -42,9 +41,14 @@ export function takePublish(connection: Connection, client: Client, frame: Publi
 }
 
 /** False for what bridges sent out and what comes back: it is acknowledged, and that is all. */
-function isNew({ intake, trails }: Broker, { buffer, propertiesStart, propertiesEnd, qos }: PublishFrame): boolean {
+function isNew(connection: Connection, { buffer, propertiesStart, propertiesEnd, qos }: PublishFrame): boolean {
   if (propertiesStart === propertiesEnd) return true
-  return trails.admit(buffer.subarray(propertiesStart, propertiesEnd), qos, (call) => intake.afterwards(call))
+  const { intake, trails } = connection.broker
+  return trails.admit(buffer.subarray(propertiesStart, propertiesEnd), {
+    qos,
+    afterwards: (call) => intake.afterwards(call),
+    refuse: () => connection.close(reason.unspecifiedError, "A message that came twice was not stored"),
+  })
 }
 
 /** Its readings are stored, and subscribers get it. */
