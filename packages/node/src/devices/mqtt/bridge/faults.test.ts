@@ -104,7 +104,9 @@ test("a link that is silent is given up, and what waited arrives over the next",
   if (withoutMosquitto !== undefined) skip(withoutMosquitto)
   await using far = await startMosquitto()
   await using link = await openTcpProxy(far.port)
-  await using front = await openBridgedFront("a", [bridgeTo(link.port, [{}], { keepAliveMs: 1_000 })])
+  await using front = await openBridgedFront("a", [
+    bridgeTo(link.port, [{}], { keepAliveMs: 1_000, connectTimeoutMs: 500 }),
+  ])
   await using here = await openPeer({ port: front.port, clientId: "here" })
   await using there = await openPeer({ port: far.port, clientId: "there" })
   await there.subscribe("t/#")
