@@ -13,6 +13,7 @@ import {
   startMosquitto,
 } from "./brokers.ts"
 import { startLoadGenerator } from "./mqtt-load.ts"
+import { withOthersShare } from "./others.ts"
 import { type Contender, type Figures, medianOf, ratio, report, runRounds } from "./rounds.ts"
 
 const outward = { publishers: 1, subscribers: 1000, isShared: false, window: 20 } as const
@@ -81,11 +82,14 @@ function contender(
       for (const { name: shapeName, ...shape } of options.shapes) {
         await using broker = await start()
         await using generator = startLoadGenerator()
-        const load = await generator.fan({ port: broker.mqttPort, ...shape, ...duration })
+        const { result: load, othersShare } = await withOthersShare([broker, generator], () =>
+          generator.fan({ port: broker.mqttPort, ...shape, ...duration }),
+        )
         if (load.surplus > 0) throw new Error(`${name}, ${shapeName}: ${load.surplus} deliveries too many`)
         figures[`${shapeName}, deliveries per second`] = load.deliveriesPerSecond
         figures[`${shapeName}, missing`] = load.missing
         figures[`${shapeName}, generator's processor share`] = load.generatorShare
+        figures[`${shapeName}, others' share of the machine`] = othersShare
       }
       return figures
     },

@@ -16,6 +16,7 @@ import {
 } from "./brokers.ts"
 import { fdatasyncRate, publishParseRate } from "./limits.ts"
 import { startLoadGenerator } from "./mqtt-load.ts"
+import { withOthersShare } from "./others.ts"
 import { type Contender, type Figures, median, medianOf, ratio, report, runRounds, type Summary } from "./rounds.ts"
 
 const shapes = [
@@ -119,13 +120,16 @@ async function measure(name: string, start: () => Promise<Broker>, scale: number
     await using generator = startLoadGenerator()
     const cpuBefore = await broker.cpuSeconds()
     const { connections, inFlight } = shape
-    const load = await generator.publish({ port: broker.mqttPort, protocol, connections, inFlight, ...duration })
+    const { result: load, othersShare } = await withOthersShare([broker, generator], () =>
+      generator.publish({ port: broker.mqttPort, protocol, connections, inFlight, ...duration }),
+    )
     refuseLosses(name, load.unacknowledged)
     figures[perSecond(shape)] = load.perSecond
     figures[`${shape.name}, cpu µs per message`] = (((await broker.cpuSeconds()) - cpuBefore) / load.acknowledged) * 1e6
     figures[`${shape.name}, p50 ms`] = load.acknowledgedMsP50
     figures[`${shape.name}, p99 ms`] = load.acknowledgedMsP99
     figures[`${shape.name}, generator's processor share`] = load.generatorShare
+    figures[`${shape.name}, others' share of the machine`] = othersShare
     if (name === "brume" && shape === fewFast) await countReadings(broker, load.acknowledged)
   }
   await using broker = await start()

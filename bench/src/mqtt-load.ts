@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url"
 import { type CrowdFigures, type CrowdStep, createCrowd } from "./crowd-load.ts"
 import { type FanFigures, type FanLoad, fanOut } from "./fan-load.ts"
 import { type PublishFigures, type PublishLoad, publishReadings } from "./publish-load.ts"
+import { cpuSecondsOf } from "./servers.ts"
 
 type Question = PublishLoad | FanLoad | CrowdStep
 type Answer = { readonly figures: unknown } | { readonly failure: string }
@@ -16,6 +17,8 @@ export interface LoadGenerator extends AsyncDisposable {
   fan(load: Omit<FanLoad, "kind">): Promise<FanFigures>
   /** A crowd of connections that stays between the steps. */
   crowd(step: Omit<CrowdStep, "kind">): Promise<CrowdFigures>
+  /** Processor time of the generator so far, s. */
+  cpuSeconds(): Promise<number>
 }
 
 export function startLoadGenerator(): LoadGenerator {
@@ -37,6 +40,7 @@ export function startLoadGenerator(): LoadGenerator {
     publish: (load) => ask({ kind: "publish", ...load }) as Promise<PublishFigures>,
     fan: (load) => ask({ kind: "fan", ...load }) as Promise<FanFigures>,
     crowd: (step) => ask({ kind: "crowd", ...step }) as Promise<CrowdFigures>,
+    cpuSeconds: () => cpuSecondsOf(child),
     [Symbol.asyncDispose]: async () => {
       child.kill("SIGKILL")
       await ended

@@ -126,16 +126,19 @@ export function serverOf(
   return {
     ...facts,
     residentBytes: async () => Number(/VmRSS:\s+(\d+)/.exec(await procfs("status"))?.[1]) * 1024,
-    cpuSeconds: async () => {
-      const fields = (await procfs("stat")).replace(/^.*\) /, "").split(" ")
-      return (Number(fields[11]) + Number(fields[12])) / 100
-    },
+    cpuSeconds: () => cpuSecondsOf(child),
     end,
     [Symbol.asyncDispose]: async () => {
       if (child.exitCode === null && child.signalCode === null) await end("SIGKILL")
       await rm(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** User and system time of a child so far, s. */
+export async function cpuSecondsOf({ pid }: ChildProcess): Promise<number> {
+  const fields = (await readFile(`/proc/${pid}/stat`, "utf8")).replace(/^.*\) /, "").split(" ")
+  return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
 export async function freePort(): Promise<number> {

@@ -50,7 +50,7 @@ export class AccessMachine {
   ): Promise<AccessRig> {
     const { documents, clock, logger, random } = this
     const common = { documents, clock, logger, random }
-    const real = createHashing({ cost: { n: 2, r: 1, p: 1 }, random, maxRunning: 2, maxWaiting: 128 })
+    const real = createHashing({ cost: { n: 2, r: 1, p: 1 }, random, maxRunning: 2, maxWaiting: 64 })
     const hashing: Hashing = {
       hash: (password) => real.hash(password),
       matches: (password, stored) => {

@@ -9,6 +9,8 @@ const cli = fileURLToPath(new URL("../../packages/cli/bin/brume.cjs", import.met
 
 export interface NodeProcess extends AsyncDisposable {
   readonly url: string
+  /** Where it listens for MQTT, or undefined. */
+  readonly mqttPort: number | undefined
   readonly token: string
   readonly child: ChildProcess
   /** What it wrote to stderr so far. */
@@ -53,12 +55,12 @@ export async function startNode(folder: string, args: readonly string[] = []): P
     log = (log + chunk.toString()).slice(-100_000)
   })
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve))
-  const url = await new Promise<string>((resolve, reject) => {
+  const { url, mqttPort } = await new Promise<Pick<NodeProcess, "url" | "mqttPort">>((resolve, reject) => {
     let stdout = ""
     child.stdout.on("data", (chunk: Buffer) => {
       stdout += chunk.toString()
-      const ready = /^ready (http:\S+).* in \d+ ms$/m.exec(stdout)
-      if (ready?.[1] !== undefined) resolve(ready[1])
+      const [, url, mqtt] = /^ready (http:\S+)(?: mqtt:\/\/\S+:(\d+))?.* in \d+ ms$/m.exec(stdout) ?? []
+      if (url !== undefined) resolve({ url, mqttPort: mqtt === undefined ? undefined : Number(mqtt) })
     })
     child.once("close", (code) => reject(new Error(`brume up ended with ${code}\n${log}`)))
   })
@@ -71,6 +73,7 @@ export async function startNode(folder: string, args: readonly string[] = []): P
   }
   return {
     url,
+    mqttPort,
     token,
     child,
     log: () => log,

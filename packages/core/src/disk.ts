@@ -8,8 +8,12 @@
 export interface Disk {
   /** Absolute path of a file, for libraries that open files themselves (Parquet). `/`-separated on every system. */
   absolute(path: string): string
-  /** Opens for reading and writing; creates the file with mode 0600 when `create` is set, else fails if missing. */
-  open(path: string, options?: { readonly create?: boolean }): Promise<DiskFile>
+  /**
+   * Opens for reading and writing; creates the file with mode 0600 when `create` is set, else fails if missing. With
+   * `durable`, each write of this file is durable when it resolves, as if a sync were part of it, and fails when that
+   * sync does.
+   */
+  open(path: string, options?: OpenOptions): Promise<DiskFile>
   /** Whole file, or undefined when it does not exist. */
   read(path: string): Promise<Uint8Array | undefined>
   /** Writes beside, syncs, renames over `path`, syncs the folder: the old content or the new, never a mixture. Mode 0600. */
@@ -36,8 +40,16 @@ export interface Disk {
   lock(path: string): Promise<DiskLock>
 }
 
+export interface OpenOptions {
+  readonly create?: boolean
+  readonly durable?: boolean
+}
+
 export interface DiskFile {
-  /** Writes all buffers, in order, from `position`. Resolves when the system took them, not when they are durable. */
+  /**
+   * Writes all buffers, in order, from `position`. Resolves when the system took them, which means durable only where
+   * the file was opened so. When it fails, any part of them may be there.
+   */
   write(buffers: readonly Uint8Array[], position: number): Promise<void>
   /** Reads up to `buffer.length` bytes; returns how many. 0 at the end. */
   read(buffer: Uint8Array, position: number): Promise<number>

@@ -25,7 +25,7 @@ export {
   defaultPermissions,
   type Permissions,
 } from "./credentials.ts"
-export type { Disk, DiskFile, DiskLock } from "./disk.ts"
+export type { Disk, DiskFile, DiskLock, OpenOptions } from "./disk.ts"
 export {
   type ErrorCode,
   type ErrorEntry,

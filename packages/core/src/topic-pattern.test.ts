@@ -1,4 +1,6 @@
+import fc from "fast-check"
 import { expect, test } from "vitest"
+import { filterProblem, matchesFilter } from "./topic.ts"
 import {
   fillTemplate,
   matchPattern,
@@ -47,4 +49,19 @@ test("a template takes what the names stand for", () => {
   expect(templateProblem("{sight}", ["site", "device"])).toBe("has {sight}, but the topic has {site}, {device}")
   expect(templateProblem("{x}", [])).toBe("has {x}, but the topic names no level")
   expect(templateProblem("a{site", ["site"])).toBe("has a brace without its counterpart")
+})
+
+test("a pattern fits the topics that its filter fits", () => {
+  const levels = (level: fc.Arbitrary<string>) =>
+    fc.array(level, { minLength: 1, maxLength: 4 }).map((parts) => parts.join("/"))
+  const filter = levels(fc.constantFrom("a", "b", "", "$x", "+", "+", "#")).filter(
+    (text) => filterProblem(text) === undefined,
+  )
+  fc.assert(
+    fc.property(filter, levels(fc.constantFrom("a", "b", "", "$x", "+")), (text, topic) => {
+      const fits = matchPattern(parseTopicPattern(text), topic) !== undefined
+      expect(fits).toBe(matchesFilter(text, topic))
+    }),
+    { numRuns: 3_000 },
+  )
 })

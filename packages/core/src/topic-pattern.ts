@@ -4,13 +4,15 @@
  * `plant/{line}/{device}/telemetry` is the filter `plant/+/+/telemetry`; the name `{rest}` is kept for the last level
  * and stands for `#`. Wildcards without a name are fine where nobody asks for them.
  */
-import { filterProblem, matchesFilter } from "./topic.ts"
+import { filterProblem } from "./topic.ts"
 
 export interface TopicPattern {
   /** The same as an MQTT filter. */
   readonly filter: string
   /** Names of its levels by their place; undefined where a level has none. */
-  readonly levels: readonly (string | undefined)[]
+  readonly names: readonly (string | undefined)[]
+  /** The filter's levels. */
+  readonly levels: readonly string[]
 }
 
 /** What the names of a pattern stand for in one topic. */
@@ -39,16 +41,29 @@ export function topicPatternProblem(text: string): string | undefined {
 
 /** @param text has no {@link topicPatternProblem}. */
 export function parseTopicPattern(text: string): TopicPattern {
-  const levels = text.split("/")
-  return { filter: filterOf(levels), levels: levels.map((level) => namedLevel.exec(level)?.[1]) }
+  const given = text.split("/")
+  const filter = filterOf(given)
+  return { filter, names: given.map((level) => namedLevel.exec(level)?.[1]), levels: filter.split("/") }
 }
 
-/** What the names stand for in a topic; undefined when it does not fit. */
-export function matchPattern(pattern: TopicPattern, topic: string): Captures | undefined {
-  if (!matchesFilter(pattern.filter, topic)) return undefined
-  const given = topic.split("/")
+/**
+ * What the names stand for in a topic; undefined when it does not fit, as `matchesFilter` has it.
+ * @param given the topic's levels, where somebody asks many patterns.
+ */
+export function matchPattern(
+  { levels, names }: TopicPattern,
+  topic: string,
+  given: readonly string[] = topic.split("/"),
+): Captures | undefined {
+  // Wildcards at the start do not match topics that begin with $. [MQTT-4.7.2-1]
+  if ((levels[0] === "+" || levels[0] === "#") && topic.startsWith("$")) return undefined
+  const hasRest = levels.at(-1) === "#"
+  const count = hasRest ? levels.length - 1 : levels.length
+  if (hasRest ? given.length < count : given.length !== count) return undefined
+  for (let index = 0; index < count; index++)
+    if (levels[index] !== "+" && levels[index] !== given[index]) return undefined
   const captures = new Map<string, string>()
-  for (const [index, name] of pattern.levels.entries()) {
+  for (const [index, name] of names.entries()) {
     if (name === "rest") captures.set(name, given.slice(index).join("/"))
     else if (name !== undefined) captures.set(name, given[index]!)
   }
@@ -57,7 +72,7 @@ export function matchPattern(pattern: TopicPattern, topic: string): Captures | u
 
 /** The names that a pattern gives to its levels. */
 export function patternNames(pattern: TopicPattern): readonly string[] {
-  return pattern.levels.filter((name) => name !== undefined)
+  return pattern.names.filter((name) => name !== undefined)
 }
 
 /** Why a template cannot be filled from these names, or undefined when it can. */

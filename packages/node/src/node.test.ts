@@ -176,6 +176,16 @@ test("listening beyond loopback is allowed, with a warning", async () => {
   expect((await fetch(`http://127.0.0.1:${node.address.port}/healthz`)).status).toBe(200)
 })
 
+test("MQTT beyond loopback without TLS, and without passwords, is warned of", async () => {
+  await using folder = await temporaryFolder()
+  const logger = new SilentLogger()
+  await using node = await open(folder.path, { "mqtt.listen": "0.0.0.0:0" }, { logger })
+  expect(logger.messages("warn").join()).toContain("MQTT without TLS")
+  await node.close()
+  await using _other = await open(folder.path, { "mqtt.allowAnonymous": "true" }, { logger })
+  expect(logger.messages("warn").join()).toContain("without a password")
+})
+
 test("a small thread pool is warned of", async () => {
   await using folder = await temporaryFolder()
   const logger = new SilentLogger()

@@ -228,7 +228,7 @@ function ingestLimits(config: Config): Pick<IngestOptions, "limits" | "idempoten
 }
 
 /** What is allowed, but seldom meant. */
-function warnOfRisks({ api, query }: Config, { threadPoolSize }: Ambient, logger: Logger): void {
+function warnOfRisks({ api, mqtt, query }: Config, { threadPoolSize }: Ambient, logger: Logger): void {
   if (!isLoopback(parseAddress(api.listen).host))
     logger.warn(
       "The API is reachable from other machines over HTTP, which shows tokens to the network; put TLS before it",
@@ -236,6 +236,13 @@ function warnOfRisks({ api, query }: Config, { threadPoolSize }: Ambient, logger
         listen: api.listen,
       },
     )
+  if (mqtt.listen !== undefined && !isLoopback(parseAddress(mqtt.listen).host))
+    logger.warn(
+      "MQTT without TLS is reachable from other machines, and shows passwords to the network; use mqtt.tls.listen there",
+      { listen: mqtt.listen },
+    )
+  if (mqtt.allowAnonymous)
+    logger.warn("Every program on this machine may publish and subscribe everything over MQTT without a password")
   if (threadPoolSize < query.maxRunning + spareThreads)
     logger.warn("The thread pool is small: slow statements can hold up acknowledgements; set UV_THREADPOOL_SIZE", {
       threadPoolSize,

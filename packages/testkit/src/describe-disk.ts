@@ -63,6 +63,23 @@ function describeFiles(open: () => Promise<DiskFixture>): void {
     expect(await fixture.disk.read("a")).toEqual(new Uint8Array([97, 98, 0, 0, 122]))
   })
 
+  test("a file of durable writes holds what was written, at its position", async () => {
+    await using fixture = await open()
+    const file = await fixture.disk.open("a", { create: true, durable: true })
+    await file.write([bytes("one"), bytes("two")], 0)
+    await file.write([bytes("X")], 2)
+    await file.truncate(4)
+    await file.sync()
+    const buffer = new Uint8Array(10)
+    expect(text(buffer.subarray(0, await file.read(buffer, 0)))).toBe("onXt")
+    expect(await file.size()).toBe(4)
+    await file.close()
+    await expect(file.write([bytes("x")], 0)).rejects.toSatisfy((error) => isFogError(error, "disk_failed"))
+    await expect(fixture.disk.open("b", { durable: true })).rejects.toSatisfy((error) =>
+      isFogError(error, "disk_failed"),
+    )
+  })
+
   test("opening again keeps the content", async () => {
     await using fixture = await open()
     for (const content of ["first", "second"]) {

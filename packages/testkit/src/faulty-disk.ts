@@ -1,8 +1,11 @@
 /** A disk that fails on purpose. */
-import type { Clock, Disk, DiskFile, DiskLock } from "@brume/core"
+import type { Clock, Disk, DiskFile, DiskLock, OpenOptions } from "@brume/core"
 import { refused } from "./memory-disk.ts"
 
-/** What can be made to fail, wait or take long. `write` is also the write within `replace`. */
+/**
+ * What can be made to fail, wait or take long. `write` is also the write within `replace`, `sync` also the one within a
+ * durable write: it fails when the bytes are written.
+ */
 export type DiskOperation =
   | "open"
   | "read"
@@ -96,9 +99,9 @@ export class FaultyDisk implements Disk {
     return this.#disk.absolute(path)
   }
 
-  async open(path: string, options: { readonly create?: boolean } = {}): Promise<DiskFile> {
+  async open(path: string, options: OpenOptions = {}): Promise<DiskFile> {
     await this.#pass("open", path)
-    return this.#faulty(await this.#disk.open(path, options), path)
+    return this.#faulty(await this.#disk.open(path, options), path, options.durable === true)
   }
 
   async read(path: string): Promise<Uint8Array | undefined> {
@@ -186,7 +189,7 @@ export class FaultyDisk implements Disk {
     return undefined
   }
 
-  #faulty(file: DiskFile, path: string): DiskFile {
+  #faulty(file: DiskFile, path: string, isDurable: boolean): DiskFile {
     return {
       write: async (buffers, position) => {
         await this.#wait("write")
@@ -197,6 +200,7 @@ export class FaultyDisk implements Disk {
         this.#roomBytes -= taken
         if (failure !== undefined) throw refused("write", path, failure.systemError ?? "EIO")
         if (taken < size) throw refused("write", path, "ENOSPC")
+        if (isDurable) await this.#pass("sync", path)
       },
       read: async (buffer, position) => {
         await this.#pass("read", path)

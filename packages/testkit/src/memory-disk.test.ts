@@ -55,6 +55,27 @@ test("a sync covers what was written before it began, not what came meanwhile", 
   expect(disk.after("dropped").contentOf("a")).toEqual(new Uint8Array([1]))
 })
 
+test("a durable write is durable when it resolves, and not before", async () => {
+  const disk = new RecordingDisk(new MemoryDisk())
+  const file = await disk.open("a", { create: true, durable: true })
+  await disk.syncFolder("")
+  const before = disk.length
+  await file.write([new Uint8Array([1])], 0)
+  const images = Array.from({ length: disk.length - before + 1 }, (_, i) => disk.imageAt(before + i, "dropped"))
+  expect(images.map((image) => image.contentOf("a").length)).toEqual([0, 0, 0, 1])
+  const below = new MemoryDisk()
+  const faulty = new FaultyDisk(below)
+  const other = await faulty.open("b", { create: true, durable: true })
+  await below.syncFolder("")
+  await other.write([new Uint8Array([1])], 0)
+  expect(below.after("dropped").contentOf("b")).toEqual(new Uint8Array([1]))
+  faulty.fail({ operation: "sync", systemError: "ENOSPC" })
+  await expect(other.write([new Uint8Array([2])], 1)).rejects.toMatchObject({ code: "store_full" })
+  below.failNextSync("b")
+  await expect(other.write([new Uint8Array([3])], 2)).rejects.toMatchObject({ code: "disk_failed" })
+  expect(below.after("dropped").contentOf("b")).toEqual(new Uint8Array([1, 2]))
+})
+
 test("an unsynced rename leaves the old names or the new ones", async () => {
   const disk = new MemoryDisk()
   await write(disk, "a", new Uint8Array([1]), true)

@@ -1,6 +1,6 @@
 /** A disk in memory that knows what a power cut would leave. */
 import { createHash } from "node:crypto"
-import { type Disk, type DiskFile, type DiskLock, FogError } from "@brume/core"
+import { type Disk, type DiskFile, type DiskLock, FogError, type OpenOptions } from "@brume/core"
 import { folderOf, type MemoryFile, MemoryFiles, type Unsynced } from "./memory-files.ts"
 import type { SeededRandom } from "./seeded-random.ts"
 import { Turnstile } from "./turnstile.ts"
@@ -72,9 +72,14 @@ export class MemoryDisk implements Disk {
     return `/memory/${path}`
   }
 
-  async open(path: string, options: { readonly create?: boolean } = {}): Promise<DiskFile> {
+  async open(path: string, { create = false, durable = false }: OpenOptions = {}): Promise<DiskFile> {
+    const opened = await this.#open(path, create)
+    return durable ? durably(opened) : opened
+  }
+
+  async #open(path: string, create: boolean): Promise<DiskFile> {
     await turn()
-    if (options.create !== true) return this.#opened(path, this.#existing("open", path))
+    if (!create) return this.#opened(path, this.#existing("open", path))
     if (!this.#files.hasFolder(folderOf(path))) throw refused("open", path, "ENOENT")
     if (this.#files.hasFolder(path)) throw refused("open", path, "EISDIR")
     return this.#opened(path, this.#files.create(path))
@@ -240,6 +245,21 @@ class OpenMemoryFile implements DiskFile {
 
   #mustBeOpen(what: string): void {
     if (this.#closed) throw refused(what, this.#path, "EBADF")
+  }
+}
+
+/** The same file, whose writes end with a sync. */
+function durably(file: DiskFile): DiskFile {
+  return {
+    write: async (buffers, position) => {
+      await file.write(buffers, position)
+      await file.sync()
+    },
+    read: (buffer, position) => file.read(buffer, position),
+    sync: () => file.sync(),
+    truncate: (sizeBytes) => file.truncate(sizeBytes),
+    size: () => file.size(),
+    close: () => file.close(),
   }
 }
 

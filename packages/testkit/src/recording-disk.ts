@@ -2,7 +2,7 @@
  * A disk that remembers every change, so that a test can look at the files as they would be had the power failed after
  * any of them. Begin with an empty folder: what was there before is not in the images.
  */
-import type { Disk, DiskFile, DiskLock } from "@brume/core"
+import type { Disk, DiskFile, DiskLock, OpenOptions } from "@brume/core"
 import { MemoryDisk } from "./memory-disk.ts"
 import { folderOf, type MemoryFile, MemoryFiles, type Unsynced } from "./memory-files.ts"
 import { Turnstile } from "./turnstile.ts"
@@ -57,9 +57,9 @@ export class RecordingDisk implements Disk {
     return this.#disk.absolute(path)
   }
 
-  async open(path: string, options: { readonly create?: boolean } = {}): Promise<DiskFile> {
+  async open(path: string, options: OpenOptions = {}): Promise<DiskFile> {
     const file = await this.#disk.open(path, options)
-    return this.#recorded(file, this.#numberOf(path))
+    return this.#recorded(file, this.#numberOf(path), options.durable === true)
   }
 
   read(path: string): Promise<Uint8Array | undefined> {
@@ -175,7 +175,7 @@ export class RecordingDisk implements Disk {
     return () => this.#record(({ files, covered }) => files.endFolderSync(folder, covered.get(begun) ?? 0))
   }
 
-  #recorded(file: DiskFile, number: number): DiskFile {
+  #recorded(file: DiskFile, number: number, isDurable: boolean): DiskFile {
     return {
       write: async (buffers, position) => {
         let at = position
@@ -185,7 +185,9 @@ export class RecordingDisk implements Disk {
           this.#record(({ byNumber }) => byNumber.get(number)?.change(change))
           at += buffer.length
         }
+        const synced = isDurable ? this.#beginSync(number) : undefined
         await file.write(buffers, position)
+        synced?.()
       },
       truncate: async (size) => {
         this.#record(({ byNumber }) => byNumber.get(number)?.change({ size }))

@@ -18,7 +18,7 @@ export interface AccessOptions {
   readonly maxBans: number
   /** Lets clients on this machine connect without a name and a password. */
   readonly allowAnonymous: boolean
-  /** Of one slow hash. @default 32 MiB and some 60 to 100 ms */
+  /** Of one slow hash. @default 32 MiB and some 140 ms */
   readonly cost?: Cost
 }
 
@@ -33,8 +33,8 @@ export interface Access {
 
 /** Slow hashes at once: each occupies a thread of the pool that syncs the log. */
 const maxRunning = 2
-/** At 100 ms each, the last one waits 6 s, less than a client does. */
-const maxWaiting = 128
+/** At 140 ms each, the last one waits 9 s, about as long as a client does. */
+const maxWaiting = 64
 
 export function openAccess(options: AccessOptions): Access {
   const hashing = createHashing({ cost: options.cost ?? defaultCost, random: options.random, maxRunning, maxWaiting })

@@ -41,7 +41,7 @@ const windowMs = 60_000
 const guessLimit = 10
 const maxNames = 10_000
 /** Slow hashes of one address that wait or run; a quarter of all that may. */
-const addressShare = 32
+const addressShare = 16
 /** A reconnect storm is over by then. */
 const verifiedMs = 15 * 60_000
 const maxVerified = 50_000

@@ -29,7 +29,7 @@ export interface FastHash {
 
 export type Cost = Pick<SlowHash, "n" | "r" | "p">
 
-/** 32 MiB of memory and some 60 to 100 ms for each comparison. */
+/** 32 MiB of memory and some 140 ms for each comparison. */
 export const defaultCost: Cost = { n: 2 ** 15, r: 8, p: 1 }
 
 /** A record may ask for no more than this: 256 MiB. */

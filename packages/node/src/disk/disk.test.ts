@@ -1,4 +1,5 @@
-import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises"
+import { constants } from "node:fs"
+import { mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describeDisk } from "@brume/testkit"
@@ -25,6 +26,25 @@ test("files and folders are for their owner alone", async (ctx) => {
   await (await disk.open("opened", { create: true })).close()
   const modeOf = async (path: string) => (await stat(join(folder, path))).mode & 0o777
   expect(await Promise.all(["inner", "inner/replaced", "opened"].map(modeOf))).toEqual([0o700, 0o600, 0o600])
+})
+
+test("Linux syncs durable writes by itself, and only those", async (ctx) => {
+  if (process.platform !== "linux") ctx.skip("only Linux shows the flags of an open file")
+  await using fixture = await openFolder()
+  const { disk, folder } = fixture
+  const files = [
+    await disk.open("plain", { create: true }),
+    await disk.open("durable", { create: true, durable: true }),
+  ]
+  const synced: string[] = []
+  for (const number of await readdir("/proc/self/fd")) {
+    const path = await readlink(`/proc/self/fd/${number}`).catch(() => "")
+    if (!path.startsWith(folder)) continue
+    const [, flags = ""] = /flags:\s*(\d+)/.exec(await readFile(`/proc/self/fdinfo/${number}`, "utf8")) ?? []
+    if ((Number.parseInt(flags, 8) & constants.O_DSYNC) !== 0) synced.push(path.slice(folder.length + 1))
+  }
+  expect(synced).toEqual(["durable"])
+  for (const file of files) await file.close()
 })
 
 test("what a crash left of a replace is overwritten by the next one", async () => {

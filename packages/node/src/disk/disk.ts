@@ -3,8 +3,8 @@
  * simulated disk can stand in its place.
  *
  * Invariants
- * - D1 `sync` and `syncFolder` return only after the system said that the bytes are on the device. A failed sync is
- *   reported and never repeated here: the kernel forgets dirty pages that it failed to write, so that a second sync
+ * - D1 `sync`, `syncFolder` and a durable `write` return only after the system said that the bytes are on the device. A
+ *   failed sync is reported and never repeated here: the kernel forgets dirty pages that it failed to write, so that a second sync
  *   would lie.
  * - D2 `replace` leaves the old content or the new one, whatever happens in between.
  * - D3 Nothing outside the data folder is touched: paths are relative, without `..`.
@@ -20,7 +20,7 @@ import { createHash } from "node:crypto"
 import { constants } from "node:fs"
 import { access, mkdir, open, readdir, readFile, rename, rm, stat, statfs } from "node:fs/promises"
 import { dirname, resolve } from "node:path"
-import { type Disk, type DiskFile, type DiskLock, FogError } from "@brume/core"
+import { type Disk, type DiskFile, type DiskLock, FogError, type OpenOptions } from "@brume/core"
 import { openFolderFile } from "./file.ts"
 import { takeLock } from "./lock.ts"
 import { attempt, causeCode } from "./refusal.ts"
@@ -64,9 +64,9 @@ class FolderDisk implements Disk {
     return process.platform === "win32" ? this.#system(path).replaceAll("\\", "/") : this.#system(path)
   }
 
-  open(path: string, options: { readonly create?: boolean } = {}): Promise<DiskFile> {
-    const flags = options.create === true ? constants.O_RDWR | constants.O_CREAT : constants.O_RDWR
-    return openFolderFile(this.#system(path), flags)
+  open(path: string, { create = false, durable = false }: OpenOptions = {}): Promise<DiskFile> {
+    const flags = create ? constants.O_RDWR | constants.O_CREAT : constants.O_RDWR
+    return openFolderFile(this.#system(path), flags, durable)
   }
 
   async read(path: string): Promise<Uint8Array | undefined> {

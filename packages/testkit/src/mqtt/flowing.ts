@@ -92,8 +92,10 @@ function describeReceiveMaximum({ v5 }: Chapter): void {
       encodePublish(5, { topic, qos: 2, id: index + 1 }),
     )
     client.write(...packets)
-    for (let id = 1; id <= receiveMaximum!; id++) await client.acknowledgement("pubrec", id)
-    await dropped(client, 0x93)
+    // Some of the answers may come before the end.
+    const end = await client.take(({ type }) => type !== "pubrec").catch(() => undefined)
+    if (end === undefined) expect(client.isEnded).toBe(true)
+    else expect(end).toMatchObject({ type: "disconnect", code: 0x93 })
   })
 
   v5("4.9.0-1", "a client that fills the broker's receive maximum is served", async (trial) => {

@@ -96,8 +96,9 @@ export function createMapper({ mappings, series, limits = defaultPayloadLimits }
 function find(rules: readonly Rule[], topic: string): Found {
   const reserved = reservedReason(topic)
   if (reserved !== undefined) return { none: reserved }
+  const levels = topic.split("/")
   for (const rule of rules) {
-    const captures: Captures | undefined = matchPattern(rule.pattern, topic)
+    const captures: Captures | undefined = matchPattern(rule.pattern, topic, levels)
     if (captures === undefined) continue
     const { name, payload } = rule.settings
     if (payload === "none") return { none: `the mapping ${name} says that its messages are no readings` }

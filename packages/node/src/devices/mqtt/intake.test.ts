@@ -144,3 +144,31 @@ test("records that may wait travel with the next commit, also after a refused on
   await settle()
   expect(store.get("session", "late")).toBeDefined()
 })
+
+test("the last record of a key counts, whether it could wait or not", async () => {
+  const { store, intake, later, turn, settle } = openIntake()
+  const gone: KeyedRecord = { kind: "session", key: "k", value: undefined }
+  later.put(record("k"))
+  intake.record(gone)
+  turn()
+  await settle()
+  expect(store.get("session", "k")).toBeUndefined()
+  intake.record(gone)
+  later.put(record("k"))
+  turn()
+  await settle()
+  expect(store.get("session", "k")).toBeDefined()
+})
+
+test("records that may wait do not make a commit of a turn that needs none", async () => {
+  const { store, clock, intake, later, client, happened, turn } = openIntake()
+  const letGo = store.hold()
+  later.put(record("late"))
+  intake.answer(client, 1)
+  turn()
+  expect(happened).toEqual(["answer 1", "ended"])
+  expect(store.get("session", "late")).toBeUndefined()
+  clock.advance(50)
+  expect(store.get("session", "late")).toBeDefined()
+  letGo()
+})

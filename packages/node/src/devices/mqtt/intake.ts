@@ -46,6 +46,8 @@ class Turn {
   readonly receivedUs: number
   readonly batch = new ReadingBatch(32)
   readonly records: KeyedRecord[] = []
+  /** Those among them that could wait. */
+  late: readonly KeyedRecord[] = []
   /** In order: who is answered, what is delivered, what is called. Codes are those of the answered. */
   readonly steps: (Answered | Fanout | Call)[] = []
   readonly codes: number[] = []
@@ -123,6 +125,7 @@ export class Intake {
     const turn = this.#open
     if (turn === undefined || this.#isStalled) return
     this.#open = undefined
+    turn.late = this.#options.later.part()
     this.#commit(turn)
   }
 
@@ -131,25 +134,25 @@ export class Intake {
     const turn = new Turn(this.#options.clock.now())
     this.#open = turn
     this.#turns.push(turn)
+    this.#options.later.join(turn.records)
     this.#options.soon(() => this.flush())
     return turn
   }
 
   #commit(turn: Turn): void {
-    const { store, later } = this.#options
-    if (turn.batch.length === 0 && turn.records.length === 0) {
+    const { store } = this.#options
+    if (turn.batch.length === 0 && turn.records.length === turn.late.length) {
+      // Nobody waits for the disk: no commit for what may wait.
+      this.#putBack(turn)
       turn.state = "durable"
       this.#end()
       return
     }
     turn.state = "pending"
-    const own = turn.records.length
-    later.joinTo(turn.records)
     let durable: Promise<void>
     try {
       durable = store.append(turn.batch, turn.records).durable
     } catch (error) {
-      for (const record of turn.records.splice(own)) later.put(record)
       if (isFogError(error, "store_busy")) this.#stall(turn)
       else this.#refuse(turn, error as FogError)
       return
@@ -177,7 +180,13 @@ export class Intake {
     })
   }
 
+  #putBack(turn: Turn): void {
+    for (const record of turn.late) this.#options.later.put(record)
+    turn.late = []
+  }
+
   #refuse(turn: Turn, error: FogError): void {
+    this.#putBack(turn)
     turn.state = "refused"
     turn.error = error
     this.#end()

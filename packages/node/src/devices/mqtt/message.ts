@@ -22,6 +22,13 @@ export function weightOf({ topic, payload, properties }: Message): number {
   return payload.length + properties.length + topic.length * 2 + 200
 }
 
+/** The same message in memory of its own: one that is kept for long holds no page that it shared with others. */
+export function ownMemory(message: Message): Message {
+  return { ...message, payload: copied(message.payload), properties: copied(message.properties) }
+}
+
+const copied = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes)
+
 const formatVersion = 1
 /** version u8 | qos and retain u8 | topic bytes u16 | properties bytes u32 | expires f64 | topic | properties | payload */
 const headBytes = 16

@@ -7,7 +7,7 @@
  */
 import type { Clock, KeyedRecord, Logger, Store } from "@brume/core"
 import type { MqttLimits } from "./limits.ts"
-import { decodeMessage, type Message, weightOf } from "./message.ts"
+import { decodeMessage, type Message, ownMemory, weightOf } from "./message.ts"
 import type { Later } from "./session/later.ts"
 import { prefix, removed, retainedKey, retainedRecord } from "./session/records.ts"
 import { RetainedTree } from "./topics/retained-tree.ts"
@@ -86,7 +86,7 @@ export class Retained {
   }
 
   #set(message: Message): void {
-    this.#tree.set(message.topic, message, weightOf(message))
+    this.#tree.set(message.topic, ownMemory(message), weightOf(message))
     if (message.expiresAt !== undefined) this.#mortal.add(message.topic)
   }
 }

@@ -186,6 +186,29 @@ test("bytes that the kernel dropped after a failed sync are not trusted after a 
   expect(last.damaged).toEqual([])
 })
 
+test("want of room that only the sync finds refuses the group for good, and the log goes on", async () => {
+  const { log, disk, below, options } = await openRig()
+  await log.append(one(1)).durable
+  disk.fail({ operation: "sync", path: ".log", systemError: "ENOSPC" })
+  await expect(log.append(one(2), [state("k", "lost")]).durable).rejects.toThrow(code("store_full"))
+  expect(text(log.get("state", "k"))).toBeUndefined()
+  for (const unsynced of ["kept", "dropped"] as const) {
+    const image = await openLog({ ...options, disk: below.after(unsynced) })
+    expect([await valuesOf(image), text(image.get("state", "k"))]).toEqual([[1], undefined])
+  }
+  await log.put([state("k", "next")]).durable
+  const again = await openLog({ ...options, disk: below.after("dropped") })
+  expect([await valuesOf(again), text(again.get("state", "k")), again.damaged]).toEqual([[1], "next", []])
+})
+
+test("a cut after want of room that cannot be made durable ends the log", async () => {
+  const { log, disk } = await openRig()
+  disk.limitRoom(10)
+  disk.fail({ operation: "sync", path: ".log" })
+  await expect(log.append(one(1)).durable).rejects.toThrow(code("store_closed"))
+  expect(log.state).toBe("failed")
+})
+
 test("a failing truncation after a full disk ends the log", async () => {
   const { log, disk } = await openRig()
   disk.limitRoom(10)

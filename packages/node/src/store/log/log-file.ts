@@ -13,7 +13,7 @@ export interface LogFile {
   readonly endSeq: number
 }
 
-/** The file that grows. */
+/** The file that grows. What is written through its handle is durable. */
 export interface ActiveFile extends LogFile {
   readonly handle: DiskFile
 }
@@ -23,7 +23,7 @@ export async function createLogFile(disk: Disk, header: Omit<FileHeader, "kind">
   const name = fileName("log", header.epoch, header.firstSeq)
   const path = `log/${name.name}`
   const bytes = encodeHeader({ ...header, kind: "log" })
-  const handle = await disk.open(path, { create: true })
+  const handle = await disk.open(path, { create: true, durable: true })
   try {
     await handle.truncate(0)
     await handle.write([bytes], 0)

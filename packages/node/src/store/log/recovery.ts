@@ -153,7 +153,7 @@ class Recovery {
     file: SurveyedFile,
     reached: number,
   ): Promise<{ active?: ActiveFile; nextSeq: number; reached: number }> {
-    const handle = await this.#options.disk.open(file.path)
+    const handle = await this.#options.disk.open(file.path, { durable: true })
     try {
       const scan = await this.#scan(file, handle)
       if (!this.#isUsable(file, scan)) {

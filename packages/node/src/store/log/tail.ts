@@ -53,8 +53,8 @@ export class LogTail {
   }
 
   /**
-   * Ends the group with its marker, writes and syncs it. Throws `store_full` when there is no room, and then
-   * {@link cutBack} makes the tail usable again; throws `store_closed` when the file cannot be trusted any more.
+   * Ends the group with its marker and writes it; durable when it resolves. Throws `store_full` when there is no room, and then
+   * {@link cutBackDurably} makes the tail usable again; throws `store_closed` when the file cannot be trusted any more.
    */
   async commit(group: FrameBuffer, seqs: GroupSeqs): Promise<void> {
     await fatalUnlessFull(() => this.#rotate(seqs.firstSeq))
@@ -66,9 +66,18 @@ export class LogTail {
     await this.#append(empty, { firstSeq: seq, nextSeq: seq }, flag.closed)
   }
 
-  /** After a write without room: takes away what it left. Throws `store_closed` when that fails. */
+  /** After a write that failed: takes away what it left. Throws `store_closed` when that fails. */
   async cutBack(): Promise<void> {
     await fatal(() => this.#active.handle.truncate(this.#active.bytes))
+  }
+
+  /**
+   * {@link cutBack} after a write without room, for good: the want of room may have shown only when the group, with its
+   * marker, was on its way to the device.
+   */
+  async cutBackDurably(): Promise<void> {
+    await this.cutBack()
+    await fatal(() => this.#active.handle.sync())
   }
 
   /** Throws `store_full` while there is no room: asking for free space alone would not notice a quota. */
@@ -105,7 +114,6 @@ export class LogTail {
     const marker = { groupStart: bytes, groupFirstSeq: seqs.firstSeq, fileSeq: name.seq }
     group.commit(marker, { flags, seq: seqs.nextSeq })
     await fatalUnlessFull(() => handle.write([group.content], bytes))
-    await fatal(() => handle.sync())
     this.#active = { ...this.#active, bytes: bytes + group.length, endSeq: seqs.nextSeq }
   }
 

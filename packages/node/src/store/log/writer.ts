@@ -2,11 +2,12 @@
  * Group commit: everything that arrives while one group is being written and synced is gathered in the next. No timer
  * is needed, and the busier the disk the larger the groups.
  *
- * - W1 One write and one sync for each group, one after the other: a group begins only after the one before is durable.
+ * - W1 One durable write for each group, one after the other: a group begins only after the one before is durable.
  * - W2 What a refused call would have changed is unchanged: sequences, keyed state, the pending buffer.
  * - W3 A group that fails takes all later ones with it; their keyed values are rolled back and their sequences given
- *   again, as nothing of them can come back: there is no marker of theirs on the disk.
- * - W4 A sync that fails is never tried again: the log has failed, and a restart finds out what is on the disk.
+ *   again, as nothing of them can come back: for want of room, what is left of them is cut off durably first.
+ * - W4 A write that fails for any other reason is never tried again: the log has failed, and a restart finds out what is
+ *   on the disk.
  */
 import {
   type Appended,
@@ -270,10 +271,11 @@ export class GroupWriter {
   async #giveUp(group: Group, error: FogError): Promise<void> {
     const { tail, space, state, logger } = this.#options
     let reason = error
-    if (isFogError(error, "store_full")) space.exhaust()
+    const isFull = isFogError(error, "store_full")
+    if (isFull) space.exhaust()
     // Also when the log has failed: what nobody was promised shall not come back after a restart, if that can be had.
-    await this.exclusively(() => tail.cutBack()).catch((failure) => {
-      reason = isFogError(error, "store_full") ? failure : error
+    await this.exclusively(() => (isFull ? tail.cutBackDurably() : tail.cutBack())).catch((failure) => {
+      reason = isFull ? failure : error
     })
     if (!isFogError(reason, "store_full")) {
       this.#hasFailed = true

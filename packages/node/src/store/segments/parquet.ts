@@ -108,7 +108,8 @@ export function generationInOrder(generation: number): string {
   const series = `series_${generation}`
   return `SELECT ${columnList} FROM (
       SELECT series, time, received, value, text, ${validJson("json")}, quality, seq FROM hot_${generation} h
-      JOIN (SELECT id, row_number() OVER (ORDER BY ${seriesColumns}) AS place FROM ${series}) p ON h.series = p.id
+      JOIN (SELECT id, (row_number() OVER (ORDER BY ${seriesColumns}))::INTEGER AS place FROM ${series}) p
+        ON h.series = p.id
       ORDER BY place, time, seq
     ) h JOIN (SELECT id, device, property, ${validJson("tags")}, node, epoch FROM ${series}) s ON h.series = s.id`
 }

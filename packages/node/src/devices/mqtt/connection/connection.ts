@@ -105,10 +105,12 @@ export class Connection implements PacketSink, LinkEvents, Consumer {
   // What comes over the link -----------------------------------------------------------------------------------------
 
   received(bytes: Buffer): void {
-    this.#heardMs = this.broker.options.clock.monotonic()
+    const before = this.#reader.count
     this.bytesReceived += bytes.length
     this.broker.statistics.bytesReceived += bytes.length
     this.#reader.push(bytes)
+    // A packet is a sign of life, its pieces are none. [MQTT-3.1.2-22]
+    if (this.#reader.count > before) this.#heardMs = this.broker.options.clock.monotonic()
   }
 
   drained(): void {
@@ -238,8 +240,9 @@ export class Connection implements PacketSink, LinkEvents, Consumer {
     }
     const { version } = this
     const limit = this.client?.maximumPacketBytes ?? 0
-    if (subscriptionIdentifiers.length === 0 || version === 4) {
-      const packet = encoder.whole(message, version, isRetained)
+    const hasOwnForm = version === 5 && subscriptionIdentifiers.length > 0
+    const packet = hasOwnForm ? undefined : encoder.whole(message, version, isRetained)
+    if (packet !== undefined) {
       if (packet.length > limit) return
       this.output.append(packet)
       this.#sent(packet.length)
@@ -322,11 +325,12 @@ export class Connection implements PacketSink, LinkEvents, Consumer {
     const { version } = this
     const limit = this.client?.maximumPacketBytes ?? 0
     const messageExpirySeconds = encoder.expiryOf(message)
-    if (subscriptionIdentifiers.length > 0 && version === 5) {
+    const hasOwnForm = version === 5 && subscriptionIdentifiers.length > 0
+    const template = hasOwnForm ? undefined : encoder.template(message, version, qos, retain)
+    if (template === undefined) {
       const form = { version, qos, isRetained: retain, isDuplicate, packetId, messageExpirySeconds } as const
       return this.#write(message, { ...form, subscriptionIdentifiers }, limit)
     }
-    const template = encoder.template(message, version, qos, retain)
     // [MQTT-3.1.2-25]
     if (template.bytes.length > limit) return false
     writeCopy(this.output, template, { packetId, isDuplicate, messageExpirySeconds })

@@ -1,4 +1,7 @@
-/** PUBLISH packets of one message, made once for all who get it. */
+/**
+ * PUBLISH packets of one message, made once for all who get it. Whoever is the first writes it himself: most messages
+ * have one subscriber, for whom a packet that can be copied would be made in vain.
+ */
 import type { Clock } from "@brume/core"
 import type { Message, Qos } from "../message.ts"
 import type { ProtocolVersion } from "../wire/packet-type.ts"
@@ -14,8 +17,9 @@ export class PublishEncoder {
   readonly #clock: Clock
   #message: Message | undefined
   #outgoing: OutgoingMessage | undefined
-  readonly #whole: (Buffer | undefined)[] = []
-  readonly #templates: (PublishTemplate | undefined)[] = []
+  /** By form; null when one subscriber has got it. */
+  readonly #whole: (Buffer | null | undefined)[] = []
+  readonly #templates: (PublishTemplate | null | undefined)[] = []
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -31,23 +35,37 @@ export class PublishEncoder {
     return this.#outgoing
   }
 
-  /** At QoS 0. */
-  whole(message: Message, version: ProtocolVersion, isRetained: boolean): Buffer {
+  /** At QoS 0; undefined for the first subscriber. */
+  whole(message: Message, version: ProtocolVersion, isRetained: boolean): Buffer | undefined {
     const outgoing = this.outgoing(message)
     const place = (version === 5 ? 2 : 0) + (isRetained ? 1 : 0)
     let bytes = this.#whole[place]
     if (bytes === undefined) {
+      this.#whole[place] = null
+      return undefined
+    }
+    if (bytes === null) {
       bytes = encodePublish(outgoing, { version, qos: 0, isRetained, messageExpirySeconds: this.expiryOf(message) })
       this.#whole[place] = bytes
     }
     return bytes
   }
 
-  template(message: Message, version: ProtocolVersion, qos: Exclude<Qos, 0>, isRetained: boolean): PublishTemplate {
+  /** At QoS 1 and 2; undefined for the first subscriber. */
+  template(
+    message: Message,
+    version: ProtocolVersion,
+    qos: Exclude<Qos, 0>,
+    isRetained: boolean,
+  ): PublishTemplate | undefined {
     const outgoing = this.outgoing(message)
     const place = (version === 5 ? 4 : 0) + (qos === 2 ? 2 : 0) + (isRetained ? 1 : 0)
     let template = this.#templates[place]
     if (template === undefined) {
+      this.#templates[place] = null
+      return undefined
+    }
+    if (template === null) {
       const messageExpirySeconds = this.expiryOf(message)
       template = createPublishTemplate(outgoing, { version, qos, isRetained, messageExpirySeconds })
       this.#templates[place] = template

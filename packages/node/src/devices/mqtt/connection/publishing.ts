@@ -168,12 +168,14 @@ function addReadings(connection: Connection, client: Client, { topic, frame }: P
   })
 }
 
-/** A copy: the frame's bytes are those of the socket. */
+/** A copy: the frame's bytes are those of the socket. Small ones share a page; see `ownMemory` in message.ts. */
 function messageOf(connection: Connection, topic: Topic, frame: PublishFrame): Message {
   const { buffer, payloadStart, payloadEnd, messageExpirySeconds: seconds } = frame
+  const payload = Buffer.allocUnsafe(payloadEnd - payloadStart)
+  buffer.copy(payload, 0, payloadStart, payloadEnd)
   return {
     topic: topic.name,
-    payload: Uint8Array.prototype.slice.call(buffer, payloadStart, payloadEnd),
+    payload,
     qos: frame.qos,
     retain: frame.isRetained,
     expiresAt: seconds < 0 ? undefined : connection.broker.options.clock.now() + seconds * 1_000_000,

@@ -16,21 +16,38 @@ const mostRecords = 4_096
 export class Later {
   readonly #options: LaterOptions
   #records: KeyedRecord[] = []
+  /** The commit that is being gathered, and what of it came from here. */
+  #commit: KeyedRecord[] | undefined
+  #joined: KeyedRecord[] = []
   #timer: Timer | undefined
 
   constructor(options: LaterOptions) {
     this.#options = options
   }
 
+  /** While a commit is gathered it goes with that one, behind what is there already: the last record of a key counts. */
   put(record: KeyedRecord): void {
+    if (this.#commit !== undefined) {
+      this.#commit.push(record)
+      this.#joined.push(record)
+      return
+    }
     this.#records.push(record)
     if (this.#records.length >= mostRecords) this.flush()
     else this.#timer ??= this.#options.clock.after(longestMs, () => this.flush())
   }
 
-  /** Adds them to a commit that is being made. */
-  joinTo(records: KeyedRecord[]): void {
-    for (const record of this.#take()) records.push(record)
+  /** A commit begins to be gathered: what waits comes first in it, as it happened before. */
+  join(commit: KeyedRecord[]): void {
+    this.#commit = commit
+    this.#joined = this.#take()
+    for (const record of this.#joined) commit.push(record)
+  }
+
+  /** The commit is gathered. Returns what it has from here; whoever does not make it puts that back. */
+  part(): readonly KeyedRecord[] {
+    this.#commit = undefined
+    return this.#joined
   }
 
   flush(): void {
@@ -47,11 +64,8 @@ export class Later {
   #take(): KeyedRecord[] {
     this.#timer?.cancel()
     this.#timer = undefined
-    if (this.#records.length === 0) return none
     const records = this.#records
     this.#records = []
     return records
   }
 }
-
-const none: KeyedRecord[] = []

@@ -76,6 +76,8 @@ export class PacketReader {
   readonly #sink: PacketSink
   readonly #maxPacketBytes: number
   readonly #maxConnectBytes: number
+  /** Packets that were given out. */
+  count = 0
   #version: ProtocolVersion = 4
   #limit: number
   #isConnected = false
@@ -239,6 +241,7 @@ export class PacketReader {
 
   /** One whole packet whose header was found good. */
   #packet(bytes: Buffer, at: number, end: number): void {
+    this.count++
     const first = bytes[at]!
     const body = at + this.#headerBytes
     const type = first >> 4

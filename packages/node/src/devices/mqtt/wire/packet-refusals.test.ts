@@ -152,6 +152,9 @@ describe("what is refused afterwards", () => {
     ["a wildcard in a topic", packet(0x30, text("a/+")), malformedPacket],
     ["U+0000 in a topic", packet(0x30, "0003 610062"), malformedPacket],
     ["ill-formed UTF-8 in a topic", packet(0x30, "0003 61ff62"), malformedPacket],
+    ...["80", "c1bf", "c3", "e08080", "e282", "edbfbf", "f0808080", "f48fbf", "f4908080", "f5808080", "e228a1"].map(
+      (topic): Row => [`the topic ${topic}`, packet(0x30, `000${topic.length / 2}`, topic), malformedPacket],
+    ),
     ["an empty topic in 3.1.1", packet(0x30, "0000"), malformedPacket],
     ["an empty topic without an alias", packet(0x30, "0000 00"), protocolError, 5],
     ["a PUBLISH without properties", packet(0x30, t), malformedPacket, 5],
@@ -160,6 +163,9 @@ describe("what is refused afterwards", () => {
     ["a payload format of 2", packet(0x30, t, "02 0102"), protocolError, 5],
     ["a client's subscription identifier", packet(0x30, t, "02 0b01"), protocolError, 5],
     ["a response topic with a wildcard", packet(0x30, t, `04 08 ${text("#")}`), malformedPacket, 5],
+    ["properties beyond the packet", packet(0x30, t, "05 0101"), malformedPacket, 5],
+    ["a property beyond the properties", packet(0x30, t, "02 0300 0161"), malformedPacket, 5],
+    ["a text beyond the properties", packet(0x30, t, "04 030005 61 6161616161"), malformedPacket, 5],
     ["a reason string in PUBLISH", packet(0x30, t, `04 1f ${text("x")}`), malformedPacket, 5],
     ["a property whose identifier is long", packet(0x30, t, "03 810001"), malformedPacket, 5],
     ["a length of properties longer than it needs", packet(0x30, t, "8000"), malformedPacket, 5],
@@ -195,8 +201,10 @@ describe("what is refused afterwards", () => {
   ]
   for (const [what, bytes, code, version = 4] of rows) {
     test(what, () => {
-      // A good packet behind it is not read any more.
-      expect(readAfterConnect(version, Buffer.concat([bytes, packet(0xc0)]))).toEqual(refusedWith(code))
+      // What follows is not read any more, and completes nothing, whatever it is.
+      for (const tail of [packet(0xc0), Buffer.alloc(40), Buffer.alloc(40, "a"), Buffer.alloc(40, 1)]) {
+        expect(readAfterConnect(version, Buffer.concat([bytes, tail]))).toEqual(refusedWith(code))
+      }
     })
   }
 })
@@ -244,6 +252,14 @@ describe("packets that must be taken", () => {
       const told = readAfterConnect(5, packet(0x30, text("t"), length, ...parts, "ff"))
       expect(told).toEqual([["publish", "t", pair("1") + pair("2")]])
     }
+  })
+
+  test("nothing of a PUBLISH stays for the next one", () => {
+    const first = packet(0x3b, text("t"), "0007", "0a 0101 0200000009 230001", "ff")
+    const pair = `26${text("a")}${text("b")}`
+    const contentType = `03${text("c")}`
+    const told = readAfterConnect(5, Buffer.concat([first, packet(0x30, text("u"), "0b", pair, contentType)]))
+    expect(told[1]).toEqual(["publish", "u", pair + contentType])
   })
 
   test("U+FEFF stays, and U+10FFFF and U+FFFF are good", () => {
