@@ -1,6 +1,7 @@
-import { execFileSync } from "node:child_process"
+import { execFile } from "node:child_process"
 import { readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
+import { promisify } from "node:util"
 import { Secret } from "@brume/core"
 import { expect, test } from "vitest"
 import { type BridgedFront, bridgeTo, openBridgedFront } from "../../../../../../test/rig/bridged-front.ts"
@@ -12,6 +13,7 @@ import { openTcpProxy } from "../../../../../../test/rig/tcp-proxy.ts"
 
 const isConnected = async (front: BridgedFront, wanted = 1): Promise<boolean> =>
   (await front.metric("brume_devices_mqtt_bridge_connected")) === wanted
+const run = promisify(execFile)
 const failures = "brume_devices_mqtt_bridge_failures_total"
 const queued = (front: BridgedFront): Promise<number> => front.metric("brume_devices_mqtt_bridge_queued_messages")
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, index) => String(index))
@@ -31,7 +33,7 @@ test("a remote broker that refuses the password is asked again, said once, and t
   if (withoutMosquitto !== undefined) skip(withoutMosquitto)
   await using folder = await temporaryFolder()
   const file = join(folder.path, "passwords")
-  execFileSync("mosquitto_passwd", ["-b", "-c", file, "site-7", "right"], { stdio: "ignore" })
+  await run("mosquitto_passwd", ["-b", "-c", file, "site-7", "right"])
   await using far = await startMosquitto(["allow_anonymous false", `password_file ${file}`])
   let password = "wrong secret"
   const credentials = async () => ({ password: new Secret(password) })
@@ -230,11 +232,7 @@ test("over TLS both sides know each other by certificates", async ({ skip }) => 
     const files = ["-keyout", at(`${name}.key`), "-out", at(`${name}.crt`)]
     const kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", `/CN=${name}`]
     const made = ["req", "-x509", ...kind, "-addext", "subjectAltName=IP:127.0.0.1", ...files]
-    try {
-      execFileSync("openssl", made, { stdio: "ignore" })
-    } catch {
-      skip("openssl is not installed")
-    }
+    await run("openssl", made).catch(() => skip("openssl is not installed"))
   }
   const tls = [`certfile ${at("server.crt")}`, `keyfile ${at("server.key")}`, `cafile ${at("client.crt")}`]
   await using far = await startMosquitto([...tls, "require_certificate true", "use_identity_as_username true"])
