@@ -8,7 +8,7 @@
  * - G4 Messages do not go round: no-local on both sides, the bridge's mark in 3.1.1, and trails.ts.
  */
 import { createSecureContext } from "node:tls"
-import type { Timer } from "@brume/core"
+import type { KeyedRecord, Timer } from "@brume/core"
 import type { Broker } from "../broker.ts"
 import { removed } from "../session/records.ts"
 import type { Session } from "../session/session.ts"
@@ -31,6 +31,8 @@ export interface BridgePorts {
 const sessionExpiryS = 30 * 86_400
 /** QoS 1 and 2 messages from a remote broker that may wait for the disk. */
 const receiveMaximum = 1_000
+/** How soon it is tried again to put the session into the log. ms. */
+const keepMs = 100
 /** A connection that lived so long was a good one: the next wait is the first again. ms. */
 const settledMs = 10_000
 
@@ -80,7 +82,7 @@ export class Bridge {
   /** G1. What it promises is durable with the open turn of the intake, and lives in the log from then on. */
   #begin(): Session {
     const { broker } = this.#ports
-    const { sessions, intake } = broker
+    const { sessions } = broker
     const begun = sessions.begin({
       clientId: bridgePrefix + this.#options.name,
       owner,
@@ -104,8 +106,18 @@ export class Bridge {
       } as const
       records.push(...sessions.subscribe(session, filter, kept).records)
     }
-    for (const record of records) intake.record(record)
+    this.#keep(records)
     return session
+  }
+
+  /** A disk that is full now may have room when the first message comes for a session that is not in the log yet. */
+  #keep(records: readonly KeyedRecord[]): void {
+    const { intake, options } = this.#ports.broker
+    if (records.length === 0 || this.#isClosed) return
+    for (const record of records) intake.record(record)
+    intake.afterwards((error) => {
+      if (error !== undefined) options.clock.after(keepMs, () => this.#keep(records))
+    })
   }
 
   async #connect(): Promise<void> {
@@ -221,9 +233,8 @@ export class Bridge {
   }
 
   #remember(): void {
-    const { intake } = this.#ports.broker
     const value = Buffer.from(JSON.stringify([...this.#incoming.filters.keys()]))
-    intake.record({ kind: "session", key: this.#key, value })
+    this.#keep([{ kind: "session", key: this.#key, value }])
   }
 }
 

@@ -67,11 +67,9 @@ export class Exchange implements Consumer {
 
   /** It takes messages from now on. */
   open(welcome: Welcome): void {
-    const { session, broker } = this.#options
     this.#welcome = welcome
-    session.attach(this)
+    this.#options.session.attach(this)
     if (!welcome.isSessionPresent) this.#sendRetained()
-    broker.intake.flush()
   }
 
   /** The connection is over. */
@@ -175,9 +173,14 @@ export class Exchange implements Consumer {
   /** A remote broker that knows nothing of us gets what is retained here, as a new subscriber would. */
   #sendRetained(): void {
     const { broker, outgoing, session } = this.#options
+    const sent = new Set<Message>()
     for (const [filter, qos] of outgoing.filters) {
       const target = { session, terms: { qos, retainAsPublished: true, subscriptionIdentifiers: [] } }
-      for (const message of broker.retained.match(filter)) broker.intake.deliver(broker.publishTo(target, message))
+      for (const message of broker.retained.match(filter)) {
+        if (sent.has(message)) continue
+        sent.add(message)
+        broker.intake.deliver(broker.publishTo(target, message))
+      }
     }
   }
 

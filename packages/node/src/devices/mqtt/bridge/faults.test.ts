@@ -138,6 +138,30 @@ test("a message that the store here does not take comes again from the remote br
   await until("it arrived", () => here.texts().includes("kept"))
 })
 
+test("a bridge that began while the disk was full loses nothing afterwards", async ({ skip }) => {
+  if (withoutMosquitto !== undefined) skip(withoutMosquitto)
+  await using far = await startMosquitto()
+  await using link = await openTcpProxy(far.port)
+  link.cut()
+  const store = new MemoryStore()
+  store.state = "full"
+  const bridge = bridgeTo(link.port, [{}])
+  {
+    await using front = await openBridgedFront("a", [bridge], { store })
+    await using here = await openPeer({ port: front.port, clientId: "here" })
+    await expect(here.publish("t/a", "refused")).rejects.toThrow("refused with")
+    store.state = "accepting"
+    await until("the session is in the log", () => store.get("session", "session/$bridge/far") !== undefined)
+    await here.publish("t/a", "taken")
+  }
+  await using there = await openPeer({ port: far.port, clientId: "there" })
+  await there.subscribe("t/#")
+  link.restore()
+  await using front = await openBridgedFront("a", [bridge], { store })
+  await until("it arrived", () => there.texts().includes("taken"))
+  expect(front.logger.messages("error")).toEqual([])
+})
+
 test("what is retained here is retained there, also when the remote broker forgot all", async ({ skip }) => {
   if (withoutMosquitto !== undefined) skip(withoutMosquitto)
   await using far = await startMosquitto()
@@ -212,6 +236,30 @@ test("filters that are not wanted any more are taken back at the remote broker",
   await until("it arrived", () => here.arrived.length > 0)
   expect(here.texts()).toEqual(["wanted"])
   expect(await front.metric("brume_devices_mqtt_bridge_unmapped_messages_total")).toBe(0)
+})
+
+test("many filters are subscribed a few at a time, and taken back so", async ({ skip }) => {
+  if (withoutMosquitto !== undefined) skip(withoutMosquitto)
+  await using far = await startMosquitto()
+  const store = new MemoryStore()
+  const maps = numbers(30).map((name) => ({ local: `${name}/#`, remote: `far/${name}/#` }))
+  {
+    await using front = await openBridgedFront("a", [bridgeTo(far.port, maps)], { store })
+    await using here = await openPeer({ port: front.port, clientId: "here" })
+    await using there = await openPeer({ port: far.port, clientId: "there" })
+    await here.subscribe("#")
+    await until("connected", () => isConnected(front))
+    for (const name of numbers(30)) await there.publish(`far/${name}/x`, name)
+    await until("all arrived", () => here.arrived.length >= 30)
+    expect(here.arrived.map(({ topic }) => topic)).toEqual(numbers(30).map((name) => `${name}/x`))
+  }
+  await using front = await openBridgedFront("a", [bridgeTo(far.port, maps.slice(0, 1))], { store })
+  await using there = await openPeer({ port: far.port, clientId: "there" })
+  await until("connected", () => isConnected(front))
+  for (const name of [...numbers(30).slice(1), "0"]) await there.publish(`far/${name}/x`, name)
+  const received = "brume_devices_mqtt_bridge_received_messages_total"
+  await until("the wanted one arrived", async () => (await front.metric(received)) > 0)
+  expect(await front.metric(received)).toBe(1)
 })
 
 test("nobody from outside gets at a bridge's session", async () => {

@@ -66,7 +66,7 @@ export interface Ending {
 }
 
 const firstSubscribeId = 65_535
-const unsubscribeId = 1
+const firstUnsubscribeId = 1
 /** Some brokers take no more filters at once. */
 const filtersAtOnce = 8
 const plainPort = 1883
@@ -166,8 +166,10 @@ export class Remote implements RemoteSink {
     const { serverKeepAlive } = packet.properties
     if (serverKeepAlive !== undefined) this.#keepAliveMs = serverKeepAlive * 1_000
     const { filters, unwanted } = this.#options
-    if (unwanted.length > 0 && packet.isSessionPresent)
-      this.#write(encodeUnsubscribe(this.version, unsubscribeId, unwanted))
+    for (let at = 0; at < unwanted.length && packet.isSessionPresent; at += filtersAtOnce) {
+      const taken = unwanted.slice(at, at + filtersAtOnce)
+      this.#write(encodeUnsubscribe(this.version, firstUnsubscribeId + at / filtersAtOnce, taken))
+    }
     const all = [...filters]
     for (let at = 0; at < all.length; at += filtersAtOnce) {
       const asked = all.slice(at, at + filtersAtOnce)
