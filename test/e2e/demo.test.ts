@@ -53,7 +53,7 @@ async function startDemo(cwd: string, args: readonly string[]): Promise<Demo> {
   }
 }
 
-const small = ["--http", "127.0.0.1:0", "--devices", "5", "--history", "2"]
+const small = ["--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--devices", "5", "--history", "2"]
 
 test("the demo says ready, fills in the past, goes on live, ends cleanly, and goes on where it ended", {
   timeout: 60_000,
@@ -61,7 +61,7 @@ test("the demo says ready, fills in the past, goes on live, ends cleanly, and go
   await using folder = await temporaryFolder()
   const data = join(folder.path, "site")
   await using first = await startDemo(folder.path, ["--data", data, ...small])
-  expect(first.stdout()).toMatch(/^ready http:\/\/127\.0\.0\.1:\d+ in \d+ ms\n$/)
+  expect(first.stdout()).toMatch(/^ready http:\/\/127\.0\.0\.1:\d+ mqtt:\/\/127\.0\.0\.1:\d+ in \d+ ms\n$/)
 
   const client = createClient({ url: first.url, token: first.token })
   const count = async (): Promise<number> =>
@@ -78,6 +78,15 @@ test("the demo says ready, fills in the past, goes on live, ends cleanly, and go
   expect(Number(site?.devices)).toBe(5)
   expect(site?.hours).toBeGreaterThan(1.9)
   expect(Number(site?.late)).toBe(0)
+  const connected: string[] = []
+  for await (const one of client.clients.list({ connected: true })) connected.push(`${one.id} ${one.protocol}`)
+  expect(connected).toHaveLength(5)
+  expect(connected).toContain("hall-a/dairy 5.0")
+  // One of them is Python's, or the reason why not was told.
+  expect(first.stderr()).toMatch(/pharmacy\/vaccine-fridge is (a device in Python|no Python device)/)
+  // What came over MQTT continues what came over HTTP: the same series, with the same unit.
+  const twice = await client.query("SELECT device FROM latest GROUP BY device, property HAVING count(*) > 1")
+  expect(twice).toEqual([])
   const stored = await count()
   expect(await first.interrupt()).toBe(0)
   expect(first.stdout()).toMatch(/^ready .*\n$/)
@@ -95,26 +104,39 @@ test("the demo says ready, fills in the past, goes on live, ends cleanly, and go
 
 test("a site of the demo ends at once while it still fills in its past", async () => {
   await using folder = await temporaryFolder()
-  await using demo = await startDemo(folder.path, ["--http", "127.0.0.1:0", "--history", "720", "--speed", "60"])
+  await using demo = await startDemo(folder.path, [
+    "--http",
+    "127.0.0.1:0",
+    "--mqtt",
+    "127.0.0.1:0",
+    "--history",
+    "720",
+    "--speed",
+    "60",
+  ])
   expect(await demo.interrupt()).toBe(0)
   expect(demo.stderr()).not.toMatch(/error|fault/i)
 })
 
-test("without --http the demo takes the next free port and says so", async () => {
+test("without --http and --mqtt the demo takes the next free ports and says so", async () => {
   await using folder = await temporaryFolder()
-  const blocker = createServer()
-  // Where the port is in use already, the demo finds it so.
-  await new Promise<void>((resolve) => {
-    blocker.once("error", () => resolve())
-    blocker.listen({ host: "127.0.0.1", port: 7777 }, () => resolve())
-  })
+  const blockers = [7777, 1883].map((port) => ({ port, server: createServer() }))
+  // Where a port is in use already, the demo finds it so.
+  for (const { port, server } of blockers) {
+    await new Promise<void>((resolve) => {
+      server.once("error", () => resolve())
+      server.listen({ host: "127.0.0.1", port }, () => resolve())
+    })
+  }
   try {
     await using demo = await startDemo(folder.path, ["--devices", "1", "--history", "0"])
     expect(new URL(demo.url).port).not.toBe("7777")
     expect(demo.stderr()).toContain("127.0.0.1:7777 is in use")
+    expect(demo.stderr()).toContain("127.0.0.1:1883 is in use")
+    expect(demo.stdout()).not.toContain("mqtt://127.0.0.1:1883 ")
     expect(await demo.interrupt()).toBe(0)
   } finally {
-    blocker.close()
+    for (const { server } of blockers) server.close()
   }
 })
 

@@ -64,13 +64,14 @@ test("the first page of the guide works as it is written", async (ctx) => {
       if (command.includes(" query ")) {
         await until(`${command} sees all readings`, async () => {
           end = await shell(typed, folder.path, { BRUME_URL: url })
-          return end.output.includes("room-2") || /"n":5/.test(end.output)
+          return end.output.includes("room-3") || /"n":7/.test(end.output)
         })
       }
       expect(end, command).toMatchObject({ code: 0 })
       outputs.set(command, end.output)
     }
     expect(outputs.get("npx brume get devices")).toContain("cold/room-1")
+    expect(outputs.get('npx brume subscribe "devices/#" --count 1')).toMatch(/room-3\/door .*retained.* open/)
     expect([...outputs.values()].at(-1)).toMatch(/brume_/)
   } finally {
     node.kill("SIGKILL")

@@ -21,8 +21,10 @@ import { openAccess } from "../../packages/node/src/auth/access.ts"
 import { openTokens } from "../../packages/node/src/auth/auth.ts"
 import { createIngest } from "../../packages/node/src/devices/ingest.ts"
 import { createLive } from "../../packages/node/src/devices/live.ts"
+import type { Mqtt } from "../../packages/node/src/devices/mqtt/mqtt.ts"
 import { createMetrics } from "../../packages/node/src/metrics/metrics.ts"
 import { MemoryStore } from "./memory-store.ts"
+import { openRigFront } from "./mqtt-front.ts"
 
 /** A statement's answer as a test wants it. */
 export type AnswerScript = (request: QueryRequest) => Promise<QueryAnswer> | QueryAnswer
@@ -32,6 +34,7 @@ export interface ApiRig {
   readonly clock: VirtualClock
   readonly logger: SilentLogger
   readonly metrics: Metrics & { expose(): Promise<string> }
+  readonly mqtt: Mqtt
   readonly admin: string
   readonly options: ApiOptions
   /** What statements answer; one row by default. */
@@ -59,6 +62,7 @@ export async function apiRig(): Promise<ApiRig> {
     logger,
     maxTokens: 100,
   })
+  const mqtt = await openRigFront({ store, clock: machineClock, random, logger, metrics })
   const { credentials, bans } = openAccess({
     documents: store,
     tokens,
@@ -90,6 +94,7 @@ export async function apiRig(): Promise<ApiRig> {
     store,
     ingest: createIngest({ store, clock, logger, metrics }),
     devices: devicesOf(store),
+    mqtt,
     live: createLive({ store, metrics }),
     metrics,
     expose: () => metrics.expose(),
@@ -102,6 +107,7 @@ export async function apiRig(): Promise<ApiRig> {
     clock,
     logger,
     metrics,
+    mqtt,
     admin: tokens.madeAdmin!.secret.reveal(),
     options,
     async token(request: Partial<TokenRequest>) {

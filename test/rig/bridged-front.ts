@@ -3,10 +3,10 @@ import { SilentLogger } from "@brume/testkit"
 import { systemAmbient } from "../../packages/node/src/ambient/ambient.ts"
 import { type BridgeOptions, defaultBridgeOptions } from "../../packages/node/src/devices/mqtt/bridge/options.ts"
 import type { TopicMap } from "../../packages/node/src/devices/mqtt/bridge/topic-map.ts"
-import { type Mqtt, openMqtt } from "../../packages/node/src/devices/mqtt/mqtt.ts"
+import type { Mqtt } from "../../packages/node/src/devices/mqtt/mqtt.ts"
 import { createMetrics } from "../../packages/node/src/metrics/metrics.ts"
 import { MemoryStore } from "./memory-store.ts"
-import { frontLimits, openAccess } from "./open-front.ts"
+import { openRigFront } from "./mqtt-front.ts"
 
 export interface BridgedFront extends AsyncDisposable {
   readonly mqtt: Mqtt
@@ -26,11 +26,9 @@ export async function openBridgedFront(
   const { clock, random } = systemAmbient()
   const metrics = createMetrics()
   const logger = new SilentLogger()
-  const mqtt = await openMqtt({
-    ...{ store, clock, random, metrics, bridges, version: "0.0.0", limits: frontLimits, access: openAccess },
-    logger,
+  const mqtt = await openRigFront({
+    ...{ store, clock, random, metrics, logger, bridges },
     nodeId: nodeId.repeat(16),
-    mapper: { resolve: () => undefined, whyNot: () => undefined },
     listen: { host: "127.0.0.1", port },
   })
   return {

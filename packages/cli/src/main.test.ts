@@ -5,7 +5,20 @@ import { problem, scriptedNode } from "../../../test/rig/scripted-node.ts"
 test("help goes to stdout and is no failure", async () => {
   const end = await brume(["--help"])
   expect(end.code).toBe(0)
-  for (const verb of ["up", "demo", "get", "describe", "query", "write", "watch", "token", "doctor"]) {
+  for (const verb of [
+    "up",
+    "demo",
+    "get",
+    "describe",
+    "query",
+    "write",
+    "watch",
+    "publish",
+    "subscribe",
+    "token",
+    "client",
+    "doctor",
+  ]) {
     expect(end.stdout).toMatch(new RegExp(`^  ${verb}\\b`, "m"))
   }
   expect((await brume(["token", "create", "--help"])).stdout).toContain("brume token create gateway-7")

@@ -5,6 +5,7 @@
 import { Command, Option } from "commander"
 import { addDemoCommand } from "./demo/command.ts"
 import { addAccess } from "./program-access.ts"
+import { addClient, addMessages } from "./program-messages.ts"
 import { atNode, collect, type Lazily, type Runner } from "./program-parts.ts"
 import type { Terminal } from "./terminal.ts"
 
@@ -45,10 +46,13 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
   addWrite(program, lazily)
   addQuery(program, lazily)
   addWatch(program, lazily)
+  program.commandsGroup("Messages:")
+  addMessages(program, lazily)
   addTestMapping(program, lazily)
   program.commandsGroup("What a node has:")
   addGet(program, lazily)
   addDescribe(program, lazily)
+  addClient(program, lazily)
   addAccess(program, lazily)
   program.commandsGroup("This command:")
   addOwn(program, lazily)
@@ -60,6 +64,7 @@ Examples:
   brume write cold/room-1/temperature=4.2           store a reading
   brume query "SELECT * FROM latest"                ask
   brume watch "cold/#"                              see readings arrive
+  brume subscribe "devices/#"                       see messages of MQTT
 
 Commands that talk to a node find it by --url or BRUME_URL (${"http://127.0.0.1:7777"} otherwise), and a token by
 --token-file, BRUME_TOKEN, BRUME_TOKEN_FILE or the data folder of \`brume up\` below this folder.`,
@@ -214,13 +219,19 @@ How topics and payloads become readings: docs/guide/mapping.md`,
 function addGet(program: Command, lazily: Lazily): void {
   const get = program
     .command("get")
-    .summary("list devices, tokens, credentials, bans or queries")
+    .summary("list devices, MQTT clients, tokens, credentials, bans or queries")
     .description("Lists what a node has.")
   atNode(get.command("devices"))
     .alias("device")
     .description("Lists devices with their latest values.")
     .option("--device <filter>", "only devices that fit, as often as needed", collect)
     .action(lazily(async () => (await import("./commands/get.ts")).getDevices))
+  atNode(get.command("clients"))
+    .alias("client")
+    .description("Lists MQTT clients, connected or away; needs a token with the scope admin.")
+    .option("--connected", "only those that are connected")
+    .option("--away", "only those that are not")
+    .action(lazily(async () => (await import("./commands/client.ts")).getClients))
   atNode(get.command("tokens"))
     .alias("token")
     .description("Lists tokens; needs one with the scope admin.")
@@ -242,12 +253,16 @@ function addGet(program: Command, lazily: Lazily): void {
 function addDescribe(program: Command, lazily: Lazily): void {
   const describe = program
     .command("describe")
-    .summary("show all about a device or the node")
+    .summary("show all about a device, an MQTT client or the node")
     .description("Shows everything that a node knows of one thing.")
   atNode(describe.command("device"))
     .description("Shows each series of a device with its newest reading.")
     .argument("<name>", "the device's name, e.g. cold/room-1")
     .action(lazily(async () => (await import("./commands/describe.ts")).describeDevice))
+  atNode(describe.command("client"))
+    .description("Shows an MQTT client: its connection, its session and its subscriptions.")
+    .argument("<id>", "its client identifier, as `brume get clients` shows it")
+    .action(lazily(async () => (await import("./commands/client.ts")).describeClient))
   atNode(describe.command("node"))
     .description("Shows the state of the node, its store and the token that asks.")
     .action(lazily(async () => (await import("./commands/describe.ts")).describeNode))

@@ -46,6 +46,7 @@ export const errorRegistry = {
   payload_type: entry(415, "never", "The payload's content type or encoding is not supported here."),
   idempotency_conflict: entry(422, "never", "The same Idempotency-Key came with a different payload."),
   device_not_found: entry(404, "never", "No reading of this device is known."),
+  client_not_found: entry(404, "never", "No MQTT client with this identifier is connected or has a session here."),
   // query
   query_invalid: entry(400, "never", "The SQL statement cannot be parsed or bound."),
   query_refused: entry(403, "never", "The statement is not a plain SELECT over the offered views and functions."),

@@ -164,7 +164,7 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
       payloadLimits: payloadLimitsOf(config),
     }),
   )
-  const front = { store, tokens, access, query, consoleFolder: options.consoleFolder ?? ownConsole }
+  const front = { store, tokens, access, query, mqtt, consoleFolder: options.consoleFolder ?? ownConsole }
   return { store, tokens, access, query, mqtt, api: keep(await openFront(common, front)) }
 }
 
@@ -174,15 +174,7 @@ const ownConsole = fileURLToPath(new URL("../../console/dist", import.meta.url))
 /** The API, and the devices behind it. */
 async function openFront(
   common: Common,
-  {
-    store,
-    tokens,
-    access,
-    query,
-    consoleFolder,
-  }: Omit<Rooms, "api" | "mqtt"> & {
-    readonly consoleFolder: string
-  },
+  { store, tokens, access, query, mqtt, consoleFolder }: Omit<Rooms, "api"> & { readonly consoleFolder: string },
 ): Promise<Api> {
   const { config, metrics, clock, logger } = common
   const { api } = config
@@ -201,6 +193,7 @@ async function openFront(
     store,
     ingest: createIngest({ store, clock, metrics, logger: logger("devices"), ...ingestLimits(config) }),
     devices: createDevices({ query }),
+    mqtt,
     live: createLive({ store, metrics, maxListeners: maxConnections, maxQueuedReadings: api.live.maxQueuedReadings }),
     expose: () => metrics.expose(),
     logger: logger("api"),

@@ -1,7 +1,9 @@
 /** The client against the node's own API: what both sides must agree on. */
+import { connectAsync } from "mqtt"
 import { expect, test } from "vitest"
 import { type ApiRig, apiRig } from "../../../test/rig/api.ts"
 import { type BrumeClient, createClient } from "./client.ts"
+import type { ClientListOptions } from "./clients.ts"
 import type { LiveReading } from "./live/live.ts"
 
 interface Agreed extends AsyncDisposable {
@@ -156,6 +158,26 @@ test("tokens are created, listed and revoked", async () => {
     code: "unauthenticated",
   })
   await expect(at.client.tokens.revoke(created.id)).rejects.toMatchObject({ code: "token_not_found" })
+})
+
+test("MQTT clients are listed over all pages, shown, disconnected and forgotten", async () => {
+  await using at = await agreed()
+  const open = (clientId: string) =>
+    connectAsync(`${at.url.replace("http", "ws")}/mqtt`, { clientId, reconnectPeriod: 0, clean: false })
+  for (const id of ["a", "b/1", "c"]) await open(id)
+  const ids = async (options?: ClientListOptions) => {
+    const found: string[] = []
+    for await (const { id } of at.client.clients.list(options)) found.push(id)
+    return found
+  }
+  expect(await ids({ pageSize: 2 })).toEqual(["a", "b/1", "c"])
+  expect(await at.client.clients.get("b/1")).toMatchObject({ id: "b/1", connected: true, protocol: "3.1.1" })
+  await at.client.clients.disconnect("b/1")
+  await expect.poll(() => ids({ connected: false })).toEqual(["b/1"])
+  await at.client.clients.disconnect("b/1", { forget: true })
+  expect(await ids()).toEqual(["a", "c"])
+  await expect(at.client.clients.get("b/1")).rejects.toMatchObject({ code: "client_not_found" })
+  await expect(at.client.clients.disconnect("b/1")).rejects.toMatchObject({ code: "client_not_found" })
 })
 
 test("credentials are created, listed over pages, changed, rotated and revoked", async () => {

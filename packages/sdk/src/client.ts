@@ -1,6 +1,7 @@
 /** The client of one node: everything that its HTTP API offers, typed. Holds no connection until it is used. */
 import { FogError, type QueryFormat } from "@brume/core"
 import { type BanRoom, createBans } from "./bans.ts"
+import { type ClientRoom, createClients } from "./clients.ts"
 import { type CredentialRoom, createCredentials } from "./credentials.ts"
 import { createDevices, type Devices } from "./devices.ts"
 import { type LiveFilter, type LiveOptions, type LiveSubscription, openLive } from "./live/live.ts"
@@ -165,6 +166,15 @@ export interface BrumeClient {
    */
   readonly tokens: TokenRoom
   /**
+   * Who speaks MQTT with the node; needs an admin's token.
+   *
+   * @example
+   * ```ts
+   * for await (const { id, since } of client.clients.list({ connected: false })) console.log(id, "is away since", since)
+   * ```
+   */
+  readonly clients: ClientRoom
+  /**
    * What devices sign in with over MQTT, and what each may publish and subscribe; needs an admin's token.
    *
    * @example
@@ -192,6 +202,7 @@ export interface BrumeClient {
  * @example
  * ```ts
  * import { createClient } from "@brume/sdk"
+
  *
  * const client = createClient({ url: "http://127.0.0.1:7777", token: process.env.BRUME_TOKEN })
  * await client.writeReadings({ device: "fridge-1", property: "temperature", value: 4.2 })
@@ -225,6 +236,7 @@ export function createClient(options: ClientOptions): BrumeClient {
     devices: createDevices(transport),
     live: (filter, live) => openLive(livePort(transport), filter, live),
     tokens: createTokens(transport),
+    clients: createClients(transport),
     credentials: createCredentials(transport),
     bans: createBans(transport),
     status: ({ signal } = {}) => nodeStatus(transport, signal),

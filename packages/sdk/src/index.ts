@@ -10,6 +10,7 @@ export { type ErrorCode, FogError, isFogError, type Problem, quality, type Retry
 export type { BackoffPolicy } from "./backoff.ts"
 export type { BanRoom, BanView, NewBan } from "./bans.ts"
 export { type BrumeClient, type ClientOptions, createClient } from "./client.ts"
+export type { ClientListOptions, ClientRoom, ClientView } from "./clients.ts"
 export type {
   CreatedCredential,
   CredentialChange,

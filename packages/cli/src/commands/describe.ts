@@ -87,7 +87,8 @@ function nodeFacts(status: NodeStatus, url: string): [string, string][] {
   return facts
 }
 
-async function writeFacts(facts: readonly (readonly [string, string])[], { out }: Terminal): Promise<void> {
+/** Names and values below each other. */
+export async function writeFacts(facts: readonly (readonly [string, string])[], { out }: Terminal): Promise<void> {
   const width = Math.max(...facts.map(([name]) => name.length)) + 2
   for (const [name, value] of facts) await out.write(`${out.paint.dim(name.padEnd(width))}${value}\n`)
 }

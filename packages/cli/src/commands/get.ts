@@ -139,7 +139,8 @@ async function writeList<Item>(items: readonly Item[], form: ListForm<Item>, ter
   else await new Table(form.columns, terminal.out).write(items.map(form.cells))
 }
 
-async function writeJsonList(items: AsyncIterable<unknown>, { out }: Terminal): Promise<void> {
+/** One array, an item a line, written as the items come. */
+export async function writeJsonList(items: AsyncIterable<unknown>, { out }: Terminal): Promise<void> {
   let separator = "[\n"
   for await (const item of items) {
     await out.write(separator + JSON.stringify(item))

@@ -1,5 +1,4 @@
 /** `brume write`: readings from arguments, a file or stdin. */
-import { createReadStream } from "node:fs"
 import { resolve } from "node:path"
 import { FogError } from "@brume/core"
 import { encodeReading } from "@brume/sdk"
@@ -18,7 +17,7 @@ import {
   ndjsonSender,
   type RefusedLine,
 } from "../write/importer.ts"
-import { linesOf } from "../write/lines.ts"
+import { fileInput, linesOf } from "../write/lines.ts"
 
 export interface WriteFlags extends ConnectionFlags {
   readonly file?: string
@@ -89,14 +88,6 @@ function inputOf(flags: WriteFlags, { input, isInputTerminal, folder }: Terminal
     throw usageError("There are no readings", "Give some: brume write cold/room-1/temperature=4.2, or pipe them in.")
   }
   return input
-}
-
-async function* fileInput(path: string): AsyncGenerator<Uint8Array, void, undefined> {
-  try {
-    yield* createReadStream(path, { highWaterMark: 1_048_576 })
-  } catch (cause) {
-    throw usageError(`Cannot read ${path}: ${(cause as Error).message}`, "Correct --file.")
-  }
 }
 
 async function* inputLines(

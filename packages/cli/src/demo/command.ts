@@ -15,10 +15,11 @@ export function addDemoCommand(
     .summary("start a node with a simulated site")
     .description(
       "Starts a node with a simulated cold-storage site beside it, driven by real weather. It prints one line " +
-        "`ready http://… in N ms` on stdout when it accepts, and the console's address on stderr.",
+        "`ready http://… mqtt://… in N ms` on stdout when it accepts, and the console's address on stderr.",
     )
     .option("--data <dir>", "data folder of the demo's node", ".brume/demo")
     .option("--http <host:port>", "where to listen (default: 127.0.0.1:7777, or the next free port)")
+    .option("--mqtt <host:port>", "where to listen for MQTT (default: 127.0.0.1:1883, or the next free port)")
     .option("--speed <factor>", "how many times faster than reality the site lives, 1 to 3600", "1")
     .option("--devices <count>", "simulated devices, 1 to 500", "8")
     .option("--seed <number>", "another number is another story of doors and defrosting", "1")

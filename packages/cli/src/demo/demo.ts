@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url"
 import { FogError } from "@brume/core"
 import { type Config, type FlagSetting, resolveConfig, runNode } from "@brume/node"
 import type { Terminal } from "../terminal.ts"
+import { demoMappings } from "./device-message.ts"
 import { type DevicesOptions, openDevices, type Tell } from "./devices.ts"
 import { freeAddress } from "./port.ts"
 import { parseWeather } from "./weather.ts"
@@ -20,6 +21,7 @@ import { parseWeather } from "./weather.ts"
 export interface DemoFlags {
   readonly data: string
   readonly http?: string
+  readonly mqtt?: string
   readonly speed: string
   readonly devices: string
   readonly seed: string
@@ -27,7 +29,12 @@ export interface DemoFlags {
   readonly weather?: string
 }
 
-const listenKey = "api.listen"
+/** Where the demo listens, and what takes its place when that is in use. */
+const listeners = [
+  { flag: "--http", key: "api.listen", usual: "127.0.0.1:7777" },
+  { flag: "--mqtt", key: "mqtt.listen", usual: "127.0.0.1:1883" },
+] as const
+const mappingsKey = "devices.mappings"
 const shippedWeather = new URL("../../../../examples/cold-storage/seattle-weather.csv", import.meta.url)
 
 /** Runs until a signal ends it; resolves to the exit code. */
@@ -44,10 +51,13 @@ export async function demo(_none: readonly [], flags: DemoFlags, terminal: Termi
   // The node ends by signals in its own way, and what is beside it with it.
   terminal.releaseSignals()
   return await runNode(config, {
-    beside: async ({ url }) => {
-      const token = (await readFile(join(config.store.path, "admin-token"), "utf8")).trim()
-      for (const line of greeting(site, `${url}/#token=${token}`)) tell(line)
-      return await openDevices({ ...site, url, token, tell })
+    beside: async ({ url, mqttUrls }) => {
+      const tokenFile = join(config.store.path, "admin-token")
+      const token = (await readFile(tokenFile, "utf8")).trim()
+      // Where somebody took the listener away, the devices go the way of `brume publish`.
+      const mqttUrl = mqttUrls.find((one) => one.startsWith("mqtt:")) ?? `${url.replace(/^http/, "ws")}/mqtt`
+      for (const line of greeting(site, { console: `${url}/#token=${token}`, url, mqttUrl, tokenFile })) tell(line)
+      return await openDevices({ ...site, url, mqttUrl, token, tell })
     },
   })
 }
@@ -60,16 +70,17 @@ async function resolveDemoConfig(
   const environment = { BRUME_NODE__NAME: "cold-storage", BRUME_LOGGER__LEVEL: "warn", ...terminal.environment }
   const surroundings = { environment, workingFolder: terminal.folder, hostName: hostname(), readFile }
   const given: FlagSetting[] = [{ flag: "--data", key: "store.path", value: flags.data }]
-  if (flags.http !== undefined) given.push({ flag: "--http", key: listenKey, value: flags.http })
+  if (flags.http !== undefined) given.push({ flag: "--http", key: "api.listen", value: flags.http })
+  if (flags.mqtt !== undefined) given.push({ flag: "--mqtt", key: "mqtt.listen", value: flags.mqtt })
   const { config, origins } = await resolveConfig({ flags: given }, surroundings)
-  if (origins.get(listenKey) !== "default") return config
-
-  const wanted = config.api.listen
-  const free = await freeAddress(wanted)
-  if (free === wanted) return config
-  tell(`${wanted} is in use; the demo takes ${free}.`)
-  given.push({ flag: "--http", key: listenKey, value: free })
-  return (await resolveConfig({ flags: given }, surroundings)).config
+  for (const { flag, key, usual } of listeners) {
+    if (origins.get(key) !== "default") continue
+    const free = await freeAddress(usual)
+    if (free !== usual) tell(`${usual} is in use; the demo takes ${free}.`)
+    given.push({ flag, key, value: free })
+  }
+  if (origins.get(mappingsKey) === "default") given.push({ flag: "--set", key: mappingsKey, value: demoMappings })
+  return given.length === 1 ? config : (await resolveConfig({ flags: given }, surroundings)).config
 }
 
 async function readWeather(path: string): Promise<DevicesOptions["weather"]> {
@@ -86,12 +97,27 @@ async function readWeather(path: string): Promise<DevicesOptions["weather"]> {
   return parseWeather(csv, path)
 }
 
-function greeting(site: Pick<DevicesOptions, "devices" | "speed">, address: string): string[] {
+interface Addresses {
+  readonly console: string
+  readonly url: string
+  readonly mqttUrl: string
+  readonly tokenFile: string
+}
+
+function greeting(
+  site: Pick<DevicesOptions, "devices" | "speed">,
+  { console, url, mqttUrl, tokenFile }: Addresses,
+): string[] {
   const pace = site.speed === 1 ? "at the speed of reality" : `${site.speed} times faster than reality`
+  const { hostname, port } = new URL(mqttUrl)
   return [
     `\nA cold-storage site with ${site.devices} simulated devices now lives beside this node, ${pace}.`,
-    `\n  Console  ${address}\n`,
-    "The address carries the admin token: whoever has it may do everything here. Ctrl-C ends the demo.",
+    `\n  Console  ${console}`,
+    `  MQTT     npx brume subscribe "devices/#" --url ${url} --token-file ${tokenFile}`,
+    ...(mqttUrl.startsWith("mqtt:")
+      ? [`           mosquitto_sub -h ${hostname} -p ${port} -u demo -P "$(cat ${tokenFile})" -t "devices/#" -v`]
+      : []),
+    "\nThe console's address carries the admin token: whoever has it may do everything here. Ctrl-C ends the demo.",
   ]
 }
 

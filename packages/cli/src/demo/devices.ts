@@ -1,17 +1,20 @@
 /**
- * The site's devices as a client of a node: they hand over the history that the node lacks, and then go on live.
+ * The site's devices as clients of a node: they hand over the history that the node lacks, and then go on live.
  *
- * D1: everything goes through the node's own HTTP API with the SDK's writer, as the gateway of real devices does it.
+ * D1: nothing takes a short way: the history goes through the node's HTTP API with the SDK's writer, as the gateway of
+ *     real devices does it, and what is measured from then on over MQTT (mqtt-devices.ts).
  * D2: closing ends within `closeMs`, whatever the node does.
  */
-import { type BrumeClient, createClient, type FogError, type Writer } from "@brume/sdk"
+import { type BrumeClient, createClient, type FogError } from "@brume/sdk"
 import { createFeed, type Feed } from "./feed.ts"
+import { type LiveSink, openMqttDevices } from "./mqtt-devices.ts"
 import type { LastShown } from "./room.ts"
 import { createSite } from "./site.ts"
 import type { Weather } from "./weather.ts"
 
 export interface DevicesOptions {
   readonly url: string
+  readonly mqttUrl: string
   readonly token: string
   readonly weather: Weather
   readonly devices: number
@@ -51,11 +54,12 @@ export async function openDevices(options: DevicesOptions): Promise<Devices> {
   const site = createSite({ ...siteOptions, from, ...(last.size === 0 ? {} : { last }) })
   const feed = createFeed({ site, liveFrom: now, speed })
   const ending = new AbortController()
+  let mqtt: LiveSink | undefined
 
   async function fill(): Promise<void> {
     const begun = performance.now()
     if (now - from > longMs) tell(`The past ${span(now - from)} of the site are being filled in…`)
-    const count = await pass(feed, { from, to: now, writer, signal: ending.signal })
+    const count = await pass(feed, { from, to: now, sink: writer, signal: ending.signal })
     await writer.flush()
     if (ending.signal.aborted || count === 0) return
     const seconds = ((performance.now() - begun) / 1_000).toFixed(1)
@@ -63,12 +67,15 @@ export async function openDevices(options: DevicesOptions): Promise<Devices> {
   }
 
   async function live(): Promise<void> {
+    if (ending.signal.aborted) return
     let last = now
+    const order = site.devices.map((device) => device.name)
+    mqtt = await openMqttDevices({ mqttUrl: options.mqttUrl, token, names: order, tell })
     while (!ending.signal.aborted) {
       const to = Date.now()
       // A clock that was set back: wait until it is where it was.
       if (to > last) {
-        await pass(feed, { from: last, to, writer, signal: ending.signal })
+        await pass(feed, { from: last, to, sink: mqtt, signal: ending.signal })
         last = to
       }
       await pause(turnMs, ending.signal)
@@ -84,7 +91,10 @@ export async function openDevices(options: DevicesOptions): Promise<Devices> {
     ending.abort()
     // D2: what the writer still holds is simulated, and the past of the next start.
     await writer.close({ timeoutMs: closeMs }).catch(() => {})
+    // Closing the connections first lets go of whoever waits for room in them.
+    await mqtt?.close()
     await living.catch(() => {})
+    await mqtt?.close()
   }
   const close = (): Promise<void> => {
     closing ??= end()
@@ -115,17 +125,17 @@ async function lastShown(
 interface Pass {
   readonly from: number
   readonly to: number
-  readonly writer: Writer
+  readonly sink: Pick<LiveSink, "add">
   readonly signal: AbortSignal
 }
 
 /** Hands over what happened in an interval, in small slices; resolves to the number of readings. */
-async function pass(feed: Feed, { from, to, writer, signal }: Pass): Promise<number> {
+async function pass(feed: Feed, { from, to, sink, signal }: Pass): Promise<number> {
   let count = 0
   let begun = performance.now()
   for (const reading of feed.between(from, to)) {
     if (signal.aborted) return count
-    const room = writer.add(reading)
+    const room = sink.add(reading)
     if (room !== undefined) await room
     count++
     if (performance.now() - begun < sliceMs) continue

@@ -1,8 +1,18 @@
-/** Lines of a stream of bytes, without their ends. */
+/** A file as a stream of bytes, and lines of such a stream, without their ends. */
+import { createReadStream } from "node:fs"
 import { usageError } from "../failure.ts"
 
 /** Longest line, UTF-16 code units: what a node takes as one body. */
 const maxLineLength = 16_777_216
+
+/** Throws `usage` where it cannot be read. */
+export async function* fileInput(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* createReadStream(path, { highWaterMark: 1_048_576 })
+  } catch (cause) {
+    throw usageError(`Cannot read ${path}: ${(cause as Error).message}`, "Correct --file.")
+  }
+}
 
 export async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator<string, void, undefined> {
   const decoder = new TextDecoder("utf-8", { fatal: true })

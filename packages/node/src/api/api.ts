@@ -10,7 +10,7 @@
  * - A5 A request that is refused is answered before its body arrived, and what still arrives is dropped for a bounded time.
  * - A6 Host and Origin are checked before anything else, so that no page of a stranger reaches the node.
  * - A7 A client that reads slowly holds back its own answer only, and for a bounded time.
- * - A8 `close` ends within a second: running requests may finish, live streams end with code 1001.
+ * - A8 `close` ends within a second: running requests may finish, live streams end with code 1001, MQTT's as MQTT ends them.
  *
  * It is not TLS: beyond loopback a proxy or a tunnel belongs before it. It knows no room: ports come as options.
  */
@@ -67,10 +67,13 @@ const lookMs = 10
 async function closeApp(app: App, { stopIntake, clock }: { stopIntake: () => void; clock: Clock }): Promise<void> {
   stopIntake()
   app.live.endAll()
+  app.mqtt.endAll()
   const deadline = clock.monotonic() + app.limits.drainMs
-  while ((app.requests.running > 0 || app.live.count > 0) && clock.monotonic() < deadline) {
+  const isBusy = (): boolean => app.requests.running > 0 || app.live.count > 0 || app.mqtt.count > 0
+  while (isBusy() && clock.monotonic() < deadline) {
     await new Promise<void>((resolve) => clock.after(lookMs, resolve))
   }
+  app.mqtt.cutOff()
   app.fastify.server.closeAllConnections()
   await app.fastify.close()
 }

@@ -10,11 +10,13 @@ import { type Connections, createConnections } from "./connections.ts"
 import { buildDocument, registerDocument } from "./document.ts"
 import { createGate } from "./gate.ts"
 import { addJsonBody, jsonBodyBytes } from "./json-body.ts"
-import { addLiveRoute, type LiveConnections, registerUpgrades } from "./live/live-route.ts"
+import { addLiveRoute, type LiveConnections } from "./live/live-route.ts"
+import { addMqttRoute, type MqttSockets } from "./live/mqtt-route.ts"
 import { type ApiLimits, type ApiOptions, resolveLimits } from "./options.ts"
 import { createProblemHandler } from "./problems.ts"
 import { addRequestHooks, createRequestIds, notFound, type Requests } from "./requests.ts"
 import { addBanRoutes } from "./routes/bans.ts"
+import { addClientRoutes } from "./routes/clients.ts"
 import { addConsoleRoutes, sendPlaceholder } from "./routes/console.ts"
 import { addCredentialRoutes } from "./routes/credentials.ts"
 import { addDeviceRoutes } from "./routes/devices.ts"
@@ -24,12 +26,14 @@ import { addNodeRoutes } from "./routes/node.ts"
 import { addQueryRoutes } from "./routes/query.ts"
 import { addReadingsRoute } from "./routes/readings.ts"
 import { addTokenRoutes } from "./routes/tokens.ts"
+import { type AcceptWebSocket, addUpgrades } from "./upgrades.ts"
 
 export interface App {
   readonly fastify: FastifyInstance
   readonly limits: ApiLimits
   readonly requests: Requests
   readonly live: LiveConnections
+  readonly mqtt: MqttSockets
 }
 
 export async function createApp(options: ApiOptions): Promise<App> {
@@ -50,7 +54,7 @@ export async function createApp(options: ApiOptions): Promise<App> {
     throw notFound(request, allowedMethods)
   })
   await registerDocument(app, options.version)
-  await registerUpgrades(app)
+  const accept = addUpgrades(app)
   const authenticate = createAuthentication({ ...options, attempts: attemptsOf(options, limits) })
   const gate = createGate({
     listenHost: options.listen.host,
@@ -63,9 +67,9 @@ export async function createApp(options: ApiOptions): Promise<App> {
     invite: connections.invite,
     metrics: options.metrics,
   })
-  const live = await addRoutes(app, options, { limits, readBody })
+  const sockets = await addRoutes(app, options, { limits, readBody, accept })
   await app.ready()
-  return { fastify: app, limits, requests, live }
+  return { fastify: app, limits, requests, ...sockets }
 }
 
 function serverOptions(limits: ApiLimits, connections: Connections): FastifyHttpOptions<Server> {
@@ -102,10 +106,14 @@ function attemptsOf({ clock }: ApiOptions, { maxFailedAttempts }: ApiLimits) {
 interface RouteParts {
   readonly limits: ApiLimits
   readonly readBody: BodyReader
+  readonly accept: AcceptWebSocket
 }
 
-async function addRoutes(app: FastifyInstance, options: ApiOptions, parts: RouteParts): Promise<LiveConnections> {
-  const { limits, readBody } = parts
+async function addRoutes(
+  app: FastifyInstance,
+  options: ApiOptions,
+  { limits, readBody, accept }: RouteParts,
+): Promise<Pick<App, "live" | "mqtt">> {
   const bodies = { ...options, readBody, maxBodyBytes: limits.maxBodyBytes }
   addJsonBody(app, readBody)
   await app.register(async (scope) => {
@@ -114,7 +122,9 @@ async function addRoutes(app: FastifyInstance, options: ApiOptions, parts: Route
   })
   addDeviceRoutes(app, options)
   addQueryRoutes(app, { ...options, stallMs: limits.stallMs })
-  const live = addLiveRoute(app, { ...options, maxConnections: limits.maxLiveConnections })
+  const live = addLiveRoute(app, { ...options, accept, maxConnections: limits.maxLiveConnections })
+  const mqtt = addMqttRoute(app, { ...options, accept, maxConnections: limits.maxMqttConnections })
+  addClientRoutes(app, options)
   addTokenRoutes(app, { tokens: options.tokens, onRevoked: () => live.checkTokens() })
   addCredentialRoutes(app, options)
   addBanRoutes(app, options)
@@ -125,7 +135,7 @@ async function addRoutes(app: FastifyInstance, options: ApiOptions, parts: Route
     addInfluxRoutes(scope, bodies)
   })
   await addConsoleRoutes(app, { folder: options.consoleFolder, version: options.version })
-  return live
+  return { live, mqtt }
 }
 
 /** The handlers read the bodies themselves, whatever their type. */

@@ -5,7 +5,7 @@ import { apiRig } from "../../../../test/rig/api.ts"
 
 const basic = (user: string, password: string) => `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`
 
-test("every address needs a token but those that hold nothing of the node", async () => {
+test("every address needs a token but those that hold nothing of the node, and MQTT, which asks for it itself", async () => {
   const rig = await apiRig()
   const { fastify } = await rig.app()
   const { paths } = (await fastify.inject("/v1/openapi.json")).json() as {
@@ -20,7 +20,7 @@ test("every address needs a token but those that hold nothing of the node", asyn
       expect([url, security.length > 0]).toEqual([url, statusCode === 401])
     }
   }
-  expect(open.sort()).toEqual(["/docs", "/health", "/healthz", "/ping", "/v1/openapi.json"])
+  expect(open.sort()).toEqual(["/docs", "/health", "/healthz", "/mqtt", "/ping", "/v1/openapi.json"])
 })
 
 test("a token is taken from the Authorization header as Bearer, and from nowhere else", async () => {

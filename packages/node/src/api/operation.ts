@@ -25,6 +25,7 @@ export const tags = {
   readings: "Send readings, and read the latest ones.",
   query: "SQL over everything that is stored.",
   live: "Readings as they become durable.",
+  mqtt: "MQTT over WebSocket, and who speaks MQTT with this node.",
   tokens: "Who may do what.",
   access: "Who may connect over MQTT: credentials of devices, and bans.",
   node: "State of this node.",

@@ -1,6 +1,6 @@
 /** What the API room needs from outside, and its written limits. */
 import type { Bans, Clock, Credentials, Logger, Metrics, Query, Random, Store, Tokens } from "@brume/core"
-import type { DevicesPort, IngestPort, LivePort } from "./ports.ts"
+import type { DevicesPort, IngestPort, LivePort, MqttPort } from "./ports.ts"
 
 export interface ApiOptions {
   /** `host` without brackets; port 0 lets the system choose. */
@@ -20,6 +20,7 @@ export interface ApiOptions {
   readonly ingest: IngestPort
   readonly devices: DevicesPort
   readonly live: LivePort
+  readonly mqtt: MqttPort
   readonly metrics: Metrics
   /** All metrics of the node in Prometheus's text format. */
   readonly expose: () => Promise<string>
@@ -35,8 +36,10 @@ export interface ApiLimits {
   /** Bytes of all bodies in memory at once; at least one largest body. (A3) */
   readonly maxBodiesBytes: number
   readonly maxConnections: number
-  /** WebSockets among them. */
+  /** Live streams among them. */
   readonly maxLiveConnections: number
+  /** MQTT over WebSocket among them: half of all at most, so that requests find room. */
+  readonly maxMqttConnections: number
   /** Time for the headers of a request to arrive. */
   readonly headersTimeoutMs: number
   /** Time for a whole request to arrive, with its body. */
@@ -58,6 +61,7 @@ export const defaultApiLimits: ApiLimits = {
   maxBodiesBytes: 96 * mebibyte,
   maxConnections: 1_000,
   maxLiveConnections: 200,
+  maxMqttConnections: 500,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
   keepAliveMs: 65_000,
@@ -70,6 +74,7 @@ export function resolveLimits(given: Partial<ApiLimits> = {}): ApiLimits {
   const limits = { ...defaultApiLimits, ...given }
   return {
     ...limits,
+    maxMqttConnections: Math.min(limits.maxMqttConnections, Math.ceil(limits.maxConnections / 2)),
     // Compressed and decompressed body are in memory together for a moment.
     maxBodiesBytes: Math.max(limits.maxBodiesBytes, 2 * limits.maxBodyBytes),
     headersTimeoutMs: Math.min(limits.headersTimeoutMs, limits.requestTimeoutMs),

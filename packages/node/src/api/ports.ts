@@ -1,5 +1,7 @@
 /** What other rooms do for the API. Structural: each room's own types fit without naming these. */
+import type { Socket } from "node:net"
 import type { FogError, Principal, Reading } from "@brume/core"
+import type { WebSocket } from "ws"
 
 export interface Sender {
   readonly principal: Principal
@@ -78,4 +80,60 @@ export interface LiveQueue {
   takeDropped(): number
   /** Idempotent. */
   close(): void
+}
+
+/** The MQTT front, as far as HTTP leads to it. */
+export interface MqttPort {
+  readonly webSockets: MqttWebSockets
+  /** Those that are connected and those whose sessions wait for them, by identifier. */
+  clients(request: ClientsRequest): { readonly clients: readonly KnownClient[]; readonly next: string | undefined }
+  client(clientId: string): KnownClient | undefined
+  /** Ends its connection, and its session too where `isForgotten`. Returns whether there was something to end. */
+  disconnect(clientId: string, options: { readonly isForgotten: boolean }): boolean
+}
+
+export interface ClientsRequest {
+  readonly limit: number
+  /** Only clients whose identifiers sort behind this one. */
+  readonly after: string | undefined
+  /** Only those that are connected, or that are not. */
+  readonly isConnected: boolean | undefined
+}
+
+export interface KnownClient {
+  readonly clientId: string
+  /** Whose credentials it came with. */
+  readonly name: string
+  readonly isConnected: boolean
+  /** undefined while nobody is connected, as are the next ones. */
+  readonly protocol: string | undefined
+  readonly transport: string | undefined
+  readonly peerAddress: string | undefined
+  /** Since when it is connected or away, µs since 1970 UTC. */
+  readonly since: number
+  readonly keepAliveS: number | undefined
+  /** How long its session outlives its connection; undefined where it never ends by itself. */
+  readonly sessionExpiryS: number | undefined
+  readonly subscriptions: readonly { readonly filter: string; readonly qos: number }[]
+  readonly queuedMessages: number
+  readonly queuedBytes: number
+  readonly inflightMessages: number
+  readonly droppedMessages: number
+  readonly receivedMessages: number
+  readonly sentMessages: number
+}
+
+export interface MqttWebSockets {
+  /** Longest message: packets may be split over messages, and share one. */
+  readonly maxMessageBytes: number
+  /** Speaks MQTT over a WebSocket whose handshake is over. Who is there is said in CONNECT. */
+  serve(webSocket: WebSocket, from: WebSocketOrigin): void
+  /** The node stops: each client is told and disconnected. */
+  endAll(): void
+}
+
+export interface WebSocketOrigin {
+  readonly socket: Socket
+  /** It came through a proxy, so that the address of the socket says nothing about the client. */
+  readonly isForwarded: boolean
 }

@@ -85,17 +85,17 @@ function admit(request: FastifyRequest, reply: FastifyReply, options: RequestsOp
       hint: "Only 100-continue is known.",
     })
   }
-  if (!request.ws && isUpgradeWithBody(headers)) {
+  if (!request.isHandshake && isUpgradeWithBody(headers)) {
     throw new FogError("request_invalid", {
       message: `A request with a body cannot change to ${JSON.stringify(headers.upgrade?.slice(0, 80))}`,
       hint: "Send it as HTTP/1.1 without an Upgrade header; Java: HttpClient.Version.HTTP_1_1.",
     })
   }
   const operation = request.routeOptions.config.operation!
-  if (request.ws && operation.tag !== "live") {
+  if (request.isHandshake && request.routeOptions.config.webSocket === undefined) {
     throw new FogError("request_invalid", {
       message: `There is no WebSocket at ${request.url.slice(0, 200)}`,
-      hint: "Readings are streamed at /v1/live.",
+      hint: "Readings are streamed at /v1/live; MQTT is spoken at /mqtt.",
     })
   }
   if (operation.access !== "public") options.authenticate(request, operation)
@@ -158,7 +158,7 @@ function createObserver({ metrics, clock, connections }: RequestsOptions, state:
     const start = clock.monotonic()
     const { raw } = reply
     connections.answering(request.raw.socket, raw)
-    if (request.ws) return
+    if (request.isHandshake) return
     state.running++
     let isFinished = false
     raw.once("finish", () => {

@@ -199,6 +199,74 @@ const device = {
   },
 }
 
+export const clientExample = {
+  id: "fridge-1",
+  name: "greenhouse gateway",
+  connected: true,
+  protocol: "5.0",
+  transport: "tls",
+  address: "192.0.2.7",
+  since: "2025-01-01T00:00:00.000000Z",
+  keepAliveS: 60,
+  sessionExpiryS: 3600,
+  subscriptions: [{ filter: "fridge-1/command/#", qos: 1 }],
+  queuedMessages: 0,
+  queuedBytes: 0,
+  inflightMessages: 0,
+  droppedMessages: 0,
+  receivedMessages: 128,
+  sentMessages: 2,
+}
+
+const whileConnected = "Missing while it is away."
+
+const client = {
+  $id: "Client",
+  type: "object",
+  description: "An MQTT client: its connection, and what its session holds.",
+  required: [
+    "id",
+    "name",
+    "connected",
+    "since",
+    "subscriptions",
+    "queuedMessages",
+    "queuedBytes",
+    "inflightMessages",
+    "droppedMessages",
+    "receivedMessages",
+    "sentMessages",
+  ],
+  properties: {
+    id: { type: "string", description: "Its client identifier." },
+    name: { type: "string", description: "Whose credentials it came with; its session belongs to them." },
+    connected: { type: "boolean" },
+    protocol: { type: "string", enum: ["3.1", "3.1.1", "5.0"], description: whileConnected },
+    transport: { type: "string", enum: ["tcp", "tls", "websocket"], description: whileConnected },
+    address: { type: "string", description: `From where, without a port. ${whileConnected}` },
+    since: { ...time, description: "Since when it is connected, or away." },
+    keepAliveS: { type: "number", description: `0 is none. ${whileConnected}` },
+    sessionExpiryS: {
+      type: "number",
+      description: "How long its session outlives its connection; missing where it never ends by itself.",
+    },
+    subscriptions: {
+      type: "array",
+      items: {
+        type: "object",
+        required: ["filter", "qos"],
+        properties: { filter: { type: "string" }, qos: { type: "integer", enum: [0, 1, 2] } },
+      },
+    },
+    queuedMessages: { type: "integer", description: "Messages that wait for it." },
+    queuedBytes: { type: "integer" },
+    inflightMessages: { type: "integer", description: "Sent to it and not acknowledged yet." },
+    droppedMessages: { type: "integer", description: "For which its session had no room." },
+    receivedMessages: { type: "integer", description: "From it, over this connection." },
+    sentMessages: { type: "integer", description: "To it, over this connection." },
+  },
+}
+
 /** All of them, by the `$id` with which operations refer to them. */
 export const sharedSchemas: readonly (JsonSchema & { readonly $id: string })[] = [
   problem,
@@ -211,4 +279,5 @@ export const sharedSchemas: readonly (JsonSchema & { readonly $id: string })[] =
   newCredential,
   ban,
   device,
+  client,
 ]

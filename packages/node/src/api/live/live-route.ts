@@ -1,15 +1,12 @@
 /** Readings as they become durable, over WebSocket: the handshake, and all connections together. */
-import { EventEmitter } from "node:events"
-import { type IncomingHttpHeaders, type IncomingMessage, type Server, ServerResponse } from "node:http"
-import type { Socket } from "node:net"
 import { type Clock, FogError, filterProblem, type Metrics, type Tokens } from "@brume/core"
-import websocket from "@fastify/websocket"
 import type { FastifyInstance } from "fastify"
 import type { XStatic } from "typebox/schema"
 import type { Operation } from "../operation.ts"
 import type { LivePort } from "../ports.ts"
 import { listed } from "../query-string.ts"
 import { readingExample } from "../schemas.ts"
+import { type AcceptWebSocket, checkHandshake } from "../upgrades.ts"
 import { closeCodes, type Stream, startStream } from "./stream.ts"
 
 export interface LiveRouteOptions {
@@ -18,6 +15,7 @@ export interface LiveRouteOptions {
   readonly clock: Clock
   readonly metrics: Metrics
   readonly maxConnections: number
+  readonly accept: AcceptWebSocket
 }
 
 export interface LiveConnections {
@@ -28,9 +26,8 @@ export interface LiveConnections {
   endAll(): void
 }
 
-const protocol = "brume.v1"
 /** A client sends nothing but pongs and its closing frame. */
-const maxMessageBytes = 1_024
+const terms = { protocols: ["brume.v1"], maxMessageBytes: 1_024 } as const
 
 const filters = {
   type: "array",
@@ -64,39 +61,6 @@ const operation: Operation = {
   answers: { 101: { description: "The stream begins." } },
 }
 
-/** Registers the WebSocket plugin: must come before all routes. */
-export async function registerUpgrades(app: FastifyInstance): Promise<void> {
-  const upgrades = new EventEmitter()
-  await app.register(websocket, {
-    options: {
-      // The plugin listens here, so that only WebSocket handshakes reach it.
-      server: upgrades as unknown as Server,
-      maxPayload: maxMessageBytes,
-      perMessageDeflate: false,
-      clientTracking: false,
-      handleProtocols: (offered: Set<string>) => (offered.has(protocol) ? protocol : false),
-    },
-    // Its default closes without a code; endAll has said goodbye before.
-    preClose: (done: () => void) => done(),
-    errorHandler: (_error: Error, socket: { terminate(): void }) => socket.terminate(),
-  })
-  app.server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
-    if (request.headers.upgrade?.toLowerCase() === "websocket") upgrades.emit("upgrade", request, socket, head)
-    else answerWithoutUpgrade(app, request, socket)
-  })
-}
-
-/** Clients that offer h2c (curl, Java) are answered as if they had not. */
-function answerWithoutUpgrade(app: FastifyInstance, request: IncomingMessage, socket: Socket): void {
-  socket.on("error", () => socket.destroy())
-  const response = new ServerResponse(request)
-  response.shouldKeepAlive = false
-  response.assignSocket(socket)
-  // Node.js has given this connection away: nobody else would end it.
-  response.once("finish", () => socket.destroySoon())
-  app.routing(request, response)
-}
-
 export function addLiveRoute(app: FastifyInstance, options: LiveRouteOptions): LiveConnections {
   const streams = new Set<Stream>()
   options.metrics.gauge("brume_api_live_connections", "Open live streams", () => streams.size)
@@ -112,37 +76,34 @@ export function addLiveRoute(app: FastifyInstance, options: LiveRouteOptions): L
     method: "GET",
     url: "/v1/live",
     schema: { querystring: filterQuery },
-    config: { operation },
+    config: { operation, webSocket: terms },
     preValidation: (request, _reply, done) => {
       listed(request.query, ["device", "property"])
       done()
     },
     preHandler: async (request) => {
-      if (request.ws) checkHandshake(request.headers)
+      if (request.isHandshake) checkHandshake(request)
       checkCount()
       checkFilters(request.query)
     },
-    handler: () => {
-      throw new FogError("request_invalid", {
-        message: "This is a WebSocket, and the request does not ask for one",
-        hint: "Open it with a WebSocket client: brume watch, or `new WebSocket(url, ['brume.v1', 'bearer.<secret>'])`.",
-      })
-    },
-    wsHandler: (socket, request) => {
+    handler: (request, reply) => {
+      if (!request.isHandshake) throw noHandshake()
       const { principal, secret } = request
       const { device: devices, property: properties } = request.query
       // A1: the hook before every route has authenticated it.
-      if (principal === null || secret === null) return socket.terminate()
-      let stream: Stream | undefined
-      const queue = options.live.subscribe({ devices, properties, principal }, () => stream?.wake())
-      const started = startStream(socket, queue, {
-        clock: options.clock,
-        isAuthorized: () => options.tokens.authenticate(secret) !== undefined,
+      if (principal === null || secret === null) throw new Error("A stream without a principal")
+      options.accept(request, reply, (socket) => {
+        let stream: Stream | undefined
+        const queue = options.live.subscribe({ devices, properties, principal }, () => stream?.wake())
+        const started = startStream(socket, queue, {
+          clock: options.clock,
+          isAuthorized: () => options.tokens.authenticate(secret) !== undefined,
+        })
+        stream = started
+        streams.add(started)
+        socket.once("close", () => streams.delete(started))
+        started.wake()
       })
-      stream = started
-      streams.add(started)
-      socket.once("close", () => streams.delete(started))
-      started.wake()
     },
   })
   return {
@@ -158,13 +119,10 @@ export function addLiveRoute(app: FastifyInstance, options: LiveRouteOptions): L
   }
 }
 
-/** What the WebSocket library would refuse in its own words, without a problem. */
-function checkHandshake(headers: IncomingHttpHeaders): void {
-  const key = headers["sec-websocket-key"] ?? ""
-  if (headers["sec-websocket-version"] === "13" && /^[+/0-9A-Za-z]{22}==$/.test(key)) return
-  throw new FogError("request_invalid", {
-    message: "The WebSocket handshake is malformed",
-    hint: "It needs Sec-WebSocket-Version: 13 and a Sec-WebSocket-Key of 16 bytes [RFC 6455].",
+function noHandshake(): FogError {
+  return new FogError("request_invalid", {
+    message: "This is a WebSocket, and the request does not ask for one",
+    hint: "Open it with a WebSocket client: brume watch, or `new WebSocket(url, ['brume.v1', 'bearer.<secret>'])`.",
   })
 }
 

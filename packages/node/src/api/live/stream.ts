@@ -4,7 +4,7 @@
  */
 
 import type { Clock, Timer } from "@brume/core"
-import type { WebSocket } from "@fastify/websocket"
+import type { WebSocket } from "ws"
 import type { LiveQueue } from "../ports.ts"
 import { shownReading } from "../schemas.ts"
 

@@ -1,4 +1,4 @@
-/** What the node tells of a client. */
+/** What the node tells of its clients. */
 import type { Broker } from "./broker.ts"
 import type { Session } from "./session/session.ts"
 
@@ -26,6 +26,21 @@ export interface ClientFacts {
   readonly sentMessages: number
 }
 
+export interface ClientsRequest {
+  readonly limit: number
+  /** Only clients whose identifiers sort behind this one. */
+  readonly after?: string | undefined
+  /** Only those that are connected, or that are not. */
+  readonly isConnected?: boolean | undefined
+}
+
+export interface ClientsPage {
+  /** By identifier. */
+  readonly clients: readonly ClientFacts[]
+  /** The identifier to go on after, where there are more. */
+  readonly next: string | undefined
+}
+
 const protocols = { 3: "3.1", 4: "3.1.1", 5: "5.0" } as const
 
 export function factsOf(broker: Broker, session: Session): ClientFacts {
@@ -50,3 +65,25 @@ export function factsOf(broker: Broker, session: Session): ClientFacts {
     sentMessages: connection?.messagesSent ?? 0,
   }
 }
+
+/** A session costs a comparison, whatever the page. */
+export function clientsPage(broker: Broker, { limit, after, isConnected }: ClientsRequest): ClientsPage {
+  let smallest: string[] = []
+  const cut = (): void => {
+    smallest = smallest.sort(byCodeUnit).slice(0, limit + 1)
+  }
+  for (const { clientId } of broker.sessions) {
+    if (after !== undefined && clientId <= after) continue
+    if (isConnected !== undefined && broker.clients.has(clientId) !== isConnected) continue
+    smallest.push(clientId)
+    if (smallest.length > 4 * limit + 1_000) cut()
+  }
+  cut()
+  const ids = smallest.slice(0, limit)
+  return {
+    clients: ids.map((id) => factsOf(broker, broker.sessions.get(id)!)),
+    next: smallest.length > limit ? ids.at(-1) : undefined,
+  }
+}
+
+const byCodeUnit = (a: string, b: string): number => (a < b ? -1 : 1)

@@ -1,4 +1,4 @@
-/** Where clients connect: TCP and TLS. */
+/** Where clients connect: TCP, TLS, and WebSockets that the API hands over. */
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net"
 import {
   createServer as createTlsServer,
@@ -8,10 +8,12 @@ import {
   type Server as TlsServer,
 } from "node:tls"
 import { FogError } from "@brume/core"
+import type { WebSocket } from "ws"
 import type { Broker } from "./broker.ts"
 import { Connection } from "./connection/connection.ts"
 import type { LinkCertificate } from "./connection/link.ts"
 import { TcpLink } from "./connection/tcp-link.ts"
+import { WebSocketLink, type WebSocketOrigin } from "./connection/web-socket-link.ts"
 
 export interface ListenAddress {
   /** Without brackets. */
@@ -72,7 +74,7 @@ function serve(broker: Broker, socket: Socket, certificate?: LinkCertificate): v
 }
 
 /** Whether one more connection from this address may be served. */
-export function hasRoom({ addresses, connections, options, statistics }: Broker, peerAddress: string): boolean {
+function hasRoom({ addresses, connections, options, statistics }: Broker, peerAddress: string): boolean {
   const { maxConnections, maxConnectionsPerAddress = Number.POSITIVE_INFINITY } = options.limits
   const ofAddress = addresses.count(peerAddress)
   if (connections.size < maxConnections && ofAddress < maxConnectionsPerAddress) return true
@@ -83,6 +85,18 @@ export function hasRoom({ addresses, connections, options, statistics }: Broker,
     ofAddress,
   })
   return false
+}
+
+/** Try again later. RFC 6455 7.4.1, as registered by IANA. */
+const tryAgainLater = 1013
+
+export function serveWebSocket(broker: Broker, webSocket: WebSocket, from: WebSocketOrigin): void {
+  if (!hasRoom(broker, from.socket.remoteAddress ?? "")) {
+    webSocket.close(tryAgainLater, "The node serves as many connections as it may")
+    return
+  }
+  const link = new WebSocketLink(webSocket, from)
+  link.listen(new Connection(broker, link))
 }
 
 async function bind(server: Server, { host, port, scheme }: ListenAddress & { scheme: string }): Promise<Listener> {

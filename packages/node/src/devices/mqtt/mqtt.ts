@@ -13,15 +13,25 @@
  * It is not a queue for programs: those read the store. It does not know what topics mean: mapping/ does.
  */
 import type { Clock, Closeable, Logger, Random, Timer } from "@brume/core"
+import type { WebSocket } from "ws"
 import type { Mapper } from "../mapping/mapping.ts"
 import type { MqttAccess } from "./access.ts"
 import type { Bridges } from "./bridge/bridges.ts"
 import type { BridgeOptions } from "./bridge/options.ts"
 import { Broker } from "./broker.ts"
-import { type ClientFacts, factsOf } from "./client-facts.ts"
+import { type ClientFacts, type ClientsPage, type ClientsRequest, clientsPage, factsOf } from "./client-facts.ts"
+import type { Connection } from "./connection/connection.ts"
 import { sweepsPerSecond } from "./connection/publishing.ts"
+import type { WebSocketOrigin } from "./connection/web-socket-link.ts"
 import type { MqttLimits } from "./limits.ts"
-import { type ListenAddress, type Listener, openTcpListener, openTlsListener, type TlsListening } from "./listeners.ts"
+import {
+  type ListenAddress,
+  type Listener,
+  openTcpListener,
+  openTlsListener,
+  serveWebSocket,
+  type TlsListening,
+} from "./listeners.ts"
 import { isOwnClientId } from "./session/session.ts"
 import { exposeStatistics, type Gauges, systemTopics, type TotalMetrics } from "./statistics.ts"
 import type { MqttStore } from "./store.ts"
@@ -52,21 +62,36 @@ export interface MqttOptions {
 export interface Mqtt extends Closeable {
   /** Where it listens: `mqtt://127.0.0.1:1883`. */
   readonly urls: readonly string[]
-  /** By client identifier. */
-  clients(): ClientFacts[]
+  /** Those that are connected and those whose sessions wait for them. */
+  clients(request: ClientsRequest): ClientsPage
   client(clientId: string): ClientFacts | undefined
   /** Ends its connection, and its session too where `isForgotten`. Returns whether there was something to end. */
   disconnect(clientId: string, options: { readonly isForgotten: boolean }): boolean
+  readonly webSockets: WebSockets
   /** Takes no more connections. */
   stopIntake(): void
 }
 
+/** Clients whose connections another room took in. */
+export interface WebSockets {
+  /** Longest message: room for a packet that shares it with others. */
+  readonly maxMessageBytes: number
+  /** Speaks MQTT over a WebSocket whose handshake is over. */
+  serve(webSocket: WebSocket, from: WebSocketOrigin): void
+  /** The node stops: each client is told and disconnected; sessions stay. */
+  endAll(): void
+}
+
+/** Clients join packets to messages of about this size at most. */
+const joinedBytes = 1_048_576
 const systemIntervalMs = 10_000
 
 /** Listens when it resolves. Throws `listen_failed`. */
 export async function openMqtt(options: MqttOptions): Promise<Mqtt> {
   const { clock, metrics, listen, tls, soon = (call) => void setImmediate(call) } = options
   const broker = new Broker({ ...options, soon })
+  // What bridges wait for begins before anybody connects.
+  const bridges = await bridgesOf(broker, options)
   // Wills of clients that were lost with the node come before anybody connects.
   broker.sweep()
   const gauges = gaugesOf(broker)
@@ -86,9 +111,9 @@ export async function openMqtt(options: MqttOptions): Promise<Mqtt> {
     if (tls !== undefined) keep("mqtts", await openTlsListener(broker, tls))
   } catch (error) {
     stopIntake()
+    bridges?.close()
     throw error
   }
-  const bridges = await bridgesOf(broker, options)
   const begunMs = clock.monotonic()
   const sweeping = every(clock, 1_000 / sweepsPerSecond, () => broker.sweep())
   const telling = every(clock, systemIntervalMs, () => {
@@ -105,19 +130,24 @@ export async function openMqtt(options: MqttOptions): Promise<Mqtt> {
       bridges?.close()
       broker.close()
       // Sessions stay, and wills are kept for the next start.
-      for (const connection of broker.connections) connection.leaveOpen(reason.serverShuttingDown)
+      leaveAll(broker, () => true)
       broker.close()
     })()
     return closing
   }
   return {
     urls,
-    clients: () => [...broker.sessions].map((session) => factsOf(broker, session)),
+    clients: (request) => clientsPage(broker, request),
     client: (clientId) => {
       const session = broker.sessions.get(clientId)
       return session === undefined ? undefined : factsOf(broker, session)
     },
     disconnect: (clientId, { isForgotten }) => broker.endClient(clientId, isForgotten),
+    webSockets: {
+      maxMessageBytes: options.limits.maxPacketBytes + joinedBytes,
+      serve: (webSocket, from) => serveWebSocket(broker, webSocket, from),
+      endAll: () => leaveAll(broker, ({ link }) => link.transport === "websocket"),
+    },
     stopIntake,
     close,
     [Symbol.asyncDispose]: close,
@@ -130,6 +160,10 @@ async function bridgesOf(broker: Broker, { bridges = [], metrics }: MqttOptions)
   if (bridges.length === 0 && !hasFormer()) return undefined
   const { openBridges } = await import("./bridge/bridges.ts")
   return openBridges(broker, { bridges, metrics })
+}
+
+function leaveAll({ connections }: Broker, isMeant: (connection: Connection) => boolean): void {
+  for (const connection of connections) if (isMeant(connection)) connection.leaveOpen(reason.serverShuttingDown)
 }
 
 function gaugesOf(broker: Broker): Gauges {

@@ -25,7 +25,6 @@ import type { Disconnect } from "../wire/ending.ts"
 import { PacketReader, type PacketSink } from "../wire/packet-reader.ts"
 import { type AcknowledgementType, packetType } from "../wire/packet-type.ts"
 import type { PublishFrame } from "../wire/publish-frame.ts"
-import { publishBytes, writeCopy, writePublish } from "../wire/publish-writer.ts"
 import { reason } from "../wire/reason.ts"
 import type { Subscribe, Unsubscribe } from "../wire/subscribe.ts"
 import { acceptConnect } from "./accepting.ts"
@@ -33,6 +32,7 @@ import { answerCode, type Client, expirySeconds, holds } from "./client.ts"
 import type { Link, LinkEvents } from "./link.ts"
 import { Outbox } from "./outbox.ts"
 import { takePublish } from "./publishing.ts"
+import { sendDelivery, sendOnce } from "./sending.ts"
 import { takeSubscribe, takeUnsubscribe } from "./subscribing.ts"
 
 export class Connection implements PacketSink, LinkEvents, Consumer {
@@ -230,26 +230,17 @@ export class Connection implements PacketSink, LinkEvents, Consumer {
   }
 
   deliverOnce(message: Message, isRetained: boolean, subscriptionIdentifiers: readonly number[]): void {
-    const { statistics, encoder } = this.broker
     if (this.#isClosed) return
-    if (!this.isReady) {
+    if (this.isReady) sendOnce(this, { message, isRetained, subscriptionIdentifiers })
+    else {
       // C5
       this.#behindMs ??= this.broker.options.clock.monotonic()
-      statistics.dropped++
-      return
+      this.broker.statistics.dropped++
     }
-    const { version } = this
-    const limit = this.client?.maximumPacketBytes ?? 0
-    const hasOwnForm = version === 5 && subscriptionIdentifiers.length > 0
-    const packet = hasOwnForm ? undefined : encoder.whole(message, version, isRetained)
-    if (packet !== undefined) {
-      if (packet.length > limit) return
-      this.output.append(packet)
-      this.#sent(packet.length)
-      return
-    }
-    const form = { version, qos: 0, isRetained, subscriptionIdentifiers } as const
-    this.#write(message, { ...form, messageExpirySeconds: encoder.expiryOf(message) }, limit)
+  }
+
+  deliver(delivery: Delivery, packetId: number, isRepeated: boolean): boolean {
+    return sendDelivery(this, delivery, { packetId, isDuplicate: isRepeated })
   }
 
   release(packetId: number, code: number): void {
@@ -315,44 +306,6 @@ export class Connection implements PacketSink, LinkEvents, Consumer {
   }
 
   // ------------------------------------------------------------------------------------------------------------------
-
-  deliver(
-    { message, qos, retain, subscriptionIdentifiers }: Delivery,
-    packetId: number,
-    isDuplicate: boolean,
-  ): boolean {
-    const { encoder } = this.broker
-    const { version } = this
-    const limit = this.client?.maximumPacketBytes ?? 0
-    const messageExpirySeconds = encoder.expiryOf(message)
-    const hasOwnForm = version === 5 && subscriptionIdentifiers.length > 0
-    const template = hasOwnForm ? undefined : encoder.template(message, version, qos, retain)
-    if (template === undefined) {
-      const form = { version, qos, isRetained: retain, isDuplicate, packetId, messageExpirySeconds } as const
-      return this.#write(message, { ...form, subscriptionIdentifiers }, limit)
-    }
-    // [MQTT-3.1.2-25]
-    if (template.bytes.length > limit) return false
-    writeCopy(this.output, template, { packetId, isDuplicate, messageExpirySeconds })
-    this.#sent(template.bytes.length)
-    return true
-  }
-
-  #write(message: Message, form: Parameters<typeof writePublish>[2], limit: number): boolean {
-    const outgoing = this.broker.encoder.outgoing(message)
-    const bytes = publishBytes(outgoing, form)
-    if (bytes > limit) return false
-    writePublish(this.output, outgoing, form)
-    this.#sent(bytes)
-    return true
-  }
-
-  #sent(bytes: number): void {
-    const { statistics } = this.broker
-    this.messagesSent++
-    statistics.messagesSent++
-    statistics.bytesSent += bytes
-  }
 
   /** PUBREL: the identifier is free again when that is durable. [MQTT-4.3.3-12] */
   #released(session: Session, packetId: number): void {

@@ -1,0 +1,106 @@
+/**
+ * The site's devices as MQTT clients: each has a connection of its own, and publishes what it measures with QoS 1.
+ *
+ * - L1 What waits for its acknowledgement is bounded: then the device measures no more until there is room.
+ * - L2 States (a door) are retained, numbers are not: who subscribes later sees how things stand, and the log stays small.
+ * - L3 The first device is Python's where Python has paho (python-device.ts), and one of these where not.
+ */
+import type { NewReading } from "@brume/sdk"
+import type { MqttClient } from "mqtt"
+import { type DeviceMessage, demoUsername, type MqttDevicesOptions, messageOf } from "./device-message.ts"
+import { openPythonDevice, type PythonDevice } from "./python-device.ts"
+
+/** Where readings go. */
+export interface LiveSink {
+  /** Returns a promise where the caller should wait before the next one. */
+  add(reading: NewReading): Promise<void> | undefined
+  close(): Promise<void>
+}
+
+/** Messages of one connection that may wait for their acknowledgement. (L1) */
+const window = 100
+/** Devices beyond share the connections of those before them, as behind a gateway. */
+const mostConnections = 100
+const closeMs = 300
+
+export async function openMqttDevices(options: MqttDevicesOptions): Promise<LiveSink> {
+  const { names, tell } = options
+  const { connect } = await import("mqtt")
+  const complain = onceUntilOver(tell)
+  const python = await openPythonDevice(options, names[0]!)
+  const connections: Connection[] = []
+  const byName = new Map<string, Connection | PythonDevice>()
+  for (const [index, name] of names.entries()) {
+    if (index === 0 && python !== undefined) {
+      byName.set(name, python)
+      continue
+    }
+    const shared = connections[index % mostConnections]
+    const connection =
+      connections.length < mostConnections || shared === undefined
+        ? new Connection(
+            connect(options.mqttUrl, {
+              ...{ clientId: name, username: demoUsername, password: options.token },
+              ...{ protocolVersion: 5, clean: true, reconnectPeriod: 1_000 },
+            }),
+            complain,
+          )
+        : shared
+    if (connection !== shared) connections.push(connection)
+    byName.set(name, connection)
+  }
+  return {
+    add: (reading) => byName.get(reading.device)?.send(messageOf(reading)),
+    async close() {
+      await Promise.all([python?.close(), ...connections.map((connection) => connection.close())])
+    },
+  }
+}
+
+class Connection {
+  readonly #client: MqttClient
+  readonly #complain: (text: string) => void
+  #unacknowledged = 0
+  #wake: () => void = () => {}
+
+  constructor(client: MqttClient, complain: (text: string) => void) {
+    this.#client = client
+    this.#complain = complain
+    client.on("error", (error) => complain(`The devices try to connect again: ${error.message}`))
+  }
+
+  send({ topic, payload, retain }: DeviceMessage): Promise<void> | undefined {
+    this.#unacknowledged++
+    this.#client.publish(topic, payload, { qos: 1, retain }, (error) => {
+      this.#unacknowledged--
+      if (error !== undefined && error !== null) this.#complain(`The node refused readings: ${error.message}`)
+      this.#wake()
+    })
+    return this.#unacknowledged < window ? undefined : this.#room()
+  }
+
+  async #room(): Promise<void> {
+    while (this.#unacknowledged >= window) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+
+  /** What is not acknowledged by then is simulated, and the past of the next start. */
+  async close(): Promise<void> {
+    const timer = setTimeout(() => this.#client.end(true), closeMs)
+    await this.#client.endAsync(!this.#client.connected).catch(() => {})
+    clearTimeout(timer)
+    this.#unacknowledged = 0
+    this.#wake()
+  }
+}
+
+function onceUntilOver(tell: (line: string) => void): (text: string) => void {
+  let last = ""
+  return (text) => {
+    if (text !== last) tell(text)
+    last = text
+  }
+}
