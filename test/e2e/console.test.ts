@@ -1,5 +1,6 @@
 /** The console in a real browser against a real node. */
 import { readFile } from "node:fs/promises"
+import { connectAsync } from "mqtt"
 import type { Browser } from "playwright-core"
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from "vitest"
 import { findChromium, openBrowser, openPage } from "../rig/browser.ts"
@@ -203,6 +204,31 @@ describe.sequential("console", () => {
     await page.getByRole("button", { name: "temperature" }).getByText("5.55").waitFor(patience)
     await page.getByRole("button", { name: "Latest values" }).click()
     await page.getByRole("alert").getByText("forbidden").waitFor(patience)
+    expect(watched.foreign).toEqual([])
+  })
+
+  test("lists MQTT clients, and disconnects and forgets them", async (ctx) => {
+    needBrowser(ctx)
+    await using watched = await openPage(browser, node.url)
+    const { page } = watched
+    await page.goto(`${node.url}/#token=${node.token}`)
+    const panel = page.getByRole("region", { name: "MQTT clients", exact: true })
+    await panel.getByText("Nobody speaks MQTT").waitFor(patience)
+    const client = await connectAsync(`${node.url.replace("http", "ws")}/mqtt`, {
+      ...{ clientId: "hall-a/pump", username: "test", password: node.token, protocolVersion: 5, clean: false },
+      ...{ properties: { sessionExpiryInterval: 3_600 }, reconnectPeriod: 0 },
+    })
+    const told = new Promise((resolve) => client.once("disconnect", ({ reasonCode }) => resolve(reasonCode)))
+    const row = panel.getByRole("row", { name: "hall-a/pump" })
+    await row.getByText("MQTT 5.0").waitFor(patience)
+    expect(await panel.textContent()).toContain("1 connected")
+    await row.getByRole("button", { name: "Disconnect hall-a/pump" }).click()
+    await row.getByRole("button", { name: "Disconnect", exact: true }).click()
+    expect(await told).toBe(0x98)
+    await row.getByRole("button", { name: "Forget hall-a/pump" }).click(patience)
+    await row.getByRole("button", { name: "Forget", exact: true }).click()
+    await panel.getByText("Nobody speaks MQTT").waitFor(patience)
+    expect(watched.errors).toEqual([])
     expect(watched.foreign).toEqual([])
   })
 

@@ -23,7 +23,7 @@ test("kill -9 under load keeps what MQTT acknowledged, QoS 2 exactly once", {
 }, async () => {
   // Small limits, so that rotation, sealing, merging and trimming happen between the kills as well.
   const settings = ["store.log.fileBytes=1MiB", "store.tables.sealRows=5000", "store.tables.sealAgeMs=1s"]
-  const broker = await openBrumeBroker(settings.flatMap((setting) => ["--set", setting]))
+  const broker = await openBrumeBroker({ isInsecure: true, args: settings.flatMap((setting) => ["--set", setting]) })
   await using _closing = { [Symbol.asyncDispose]: () => broker.close() }
   const oracle = new MqttOracle(() => broker.port)
   let isOver = false

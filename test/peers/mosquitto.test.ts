@@ -37,6 +37,7 @@ const exceptions = {
   "PUBACK with an unknown reason": "it does not look at the reason",
   "PUBREC with an unknown reason": "it does not look at the reason",
   "PUBREL with an unknown reason": "it does not look at the reason",
+  "a text frame ends the connection": "it does not look at the kind of a frame",
   "PUBCOMP with an unknown reason": "it does not look at the reason",
 }
 

@@ -8,18 +8,31 @@ export interface BrumeBroker extends MqttBroker {
   restart(): Promise<void>
 }
 
-/** @param args more flags of `brume up` */
-export async function openBrumeBroker(args: readonly string[] = []): Promise<BrumeBroker> {
+export interface BrumeBrokerOptions {
+  /** More flags of `brume up`. */
+  readonly args?: readonly string[]
+  /** Programs on this machine need no name and no password. @default false */
+  readonly isInsecure?: boolean
+}
+
+export async function openBrumeBroker({
+  args = [],
+  isInsecure = false,
+}: BrumeBrokerOptions = {}): Promise<BrumeBroker> {
   const folder = await temporaryFolder()
-  // Suites and fuzzers are one address with more connections than a site has.
-  const settings = ["mqtt.maxConnectionsPerAddress=10000"]
-  const flags = ["--insecure-mqtt", ...settings.flatMap((setting) => ["--set", setting]), ...args]
+  const flags = [...(isInsecure ? ["--insecure-mqtt"] : []), ...args]
   // After a kill it listens at the same port again, as a node at a customer's would.
   const start = (mqtt: string): Promise<NodeProcess> => startNode(folder.path, ["--mqtt", mqtt, ...flags])
   let node = await start("127.0.0.1:0")
   const port = node.mqttPort!
   return {
     port,
+    // A token's secret is a password with any user name.
+    ...(isInsecure ? {} : { credentials: { username: "suite", password: node.token } }),
+    refusesStrangers: !isInsecure,
+    get webSocketUrl() {
+      return `${node.url.replace(/^http/, "ws")}/mqtt`
+    },
     get node() {
       return node
     },

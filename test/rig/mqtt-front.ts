@@ -5,7 +5,7 @@ import type { MqttLimits } from "../../packages/node/src/devices/mqtt/limits.ts"
 import { type Mqtt, type MqttOptions, openMqtt } from "../../packages/node/src/devices/mqtt/mqtt.ts"
 import { defaultPayloadLimits } from "../../packages/node/src/devices/payload/limits.ts"
 
-export interface RigFrontOptions {
+export interface RigFrontOptions extends Partial<Pick<MqttOptions, "listen" | "bridges" | "nodeId">> {
   readonly store: Store
   /** Real timers: connections are real. */
   readonly clock: Clock
@@ -42,12 +42,16 @@ const everybody = {
   isUnrestricted: true,
   mayPublish: () => true,
   maySubscribe: (): "allowed" => "allowed",
-  onRevoked: () => () => {},
+  onRevoked() {},
+  left() {},
 } as const
 
-export function openRigFront(options: RigFrontOptions): Promise<Mqtt> {
+/** @param listen where over TCP; nowhere without it */
+export function openRigFront(options: RigFrontOptions, listen?: MqttOptions["listen"]): Promise<Mqtt> {
   return openMqtt({
+    nodeId: options.store.epoch,
     ...options,
+    listen,
     version: "0.0.0-rig",
     limits,
     access: { authenticate: async () => everybody },

@@ -10,6 +10,28 @@ export interface NodeStatus {
   readonly state: "accepting" | "full" | "failed"
   readonly damagedRanges: number
   readonly diskBytes: number
+  /** The token that asks may do everything. */
+  readonly isAdmin: boolean
+}
+
+/** Who speaks MQTT with the node, or may come back to a session. */
+export interface Client {
+  readonly id: string
+  /** Whose credentials it came with. */
+  readonly name: string
+  readonly isConnected: boolean
+  /** undefined while it is away, as are the next two. */
+  readonly protocol: string | undefined
+  readonly transport: string | undefined
+  readonly address: string | undefined
+  /** Since when it is connected, or away. */
+  readonly since: number
+  /** Its session outlives its connection. */
+  readonly hasLastingSession: boolean
+  readonly queuedMessages: number
+  readonly queuedBytes: number
+  readonly inflightMessages: number
+  readonly droppedMessages: number
 }
 
 export interface SeriesPoint {
@@ -51,6 +73,10 @@ export interface NodePort {
   ask(sql: string, maxRows: number, signal: AbortSignal): Promise<Result>
   /** The whole result as CSV. */
   csv(sql: string, signal: AbortSignal): Promise<Blob>
+  /** The first MQTT clients, by identifier; needs an admin's token. */
+  clients(most: number, signal: AbortSignal): Promise<{ readonly clients: readonly Client[]; readonly isCut: boolean }>
+  /** Ends a client's connection, and its session too where `isForgotten`. */
+  disconnect(id: string, isForgotten: boolean): Promise<void>
   /** Live readings of these devices, or of all when there are none. Returns the function that ends it. */
   live(devices: readonly string[], events: LiveEvents): () => void
 }

@@ -1,6 +1,6 @@
 /** The node as this page needs it, over the SDK. */
-import { type BrumeClient, createClient, type LiveReading, type LiveState } from "@brume/sdk"
-import type { LinkState, NodePort, NodeStatus, Result, Row, SeriesPoint } from "./node-port.ts"
+import { type BrumeClient, type ClientView, createClient, type LiveReading, type LiveState } from "@brume/sdk"
+import type { Client, LinkState, NodePort, NodeStatus, Result, Row, SeriesPoint } from "./node-port.ts"
 
 export function createNodePort(token: string): NodePort {
   // The page lies at the root of the node's API, wherever a proxy puts both.
@@ -19,6 +19,8 @@ export function createNodePort(token: string): NodePort {
       for await (const chunk of chunks) pieces.push(chunk as Uint8Array<ArrayBuffer>)
       return new Blob(pieces, { type: contentType })
     },
+    clients: (most, signal) => clients(client, most, signal),
+    disconnect: (id, isForgotten) => client.clients.disconnect(id, { forget: isForgotten }),
     live(devices, events) {
       const filter = devices.length === 0 ? {} : { devices }
       const subscription = client.live(filter, {
@@ -32,7 +34,7 @@ export function createNodePort(token: string): NodePort {
 }
 
 async function status(client: BrumeClient, signal: AbortSignal): Promise<NodeStatus> {
-  const { node, version, epoch, store } = await client.status({ signal })
+  const { node, version, epoch, store, token } = await client.status({ signal })
   return {
     node,
     version,
@@ -41,6 +43,7 @@ async function status(client: BrumeClient, signal: AbortSignal): Promise<NodeSta
     state: store.state,
     damagedRanges: store.damaged.length,
     diskBytes: store.logBytes + store.segmentBytes,
+    isAdmin: token.scopes.includes("admin") && token.devices === undefined,
   }
 }
 
@@ -56,6 +59,20 @@ async function ask(
     if (rows.length > maxRows) return { columns: stream.columns, rows: rows.slice(0, maxRows), isCut: true }
   }
   return { columns: stream.columns, rows, isCut: false }
+}
+
+async function clients(client: BrumeClient, most: number, signal: AbortSignal) {
+  const found: Client[] = []
+  for await (const one of client.clients.list({ pageSize: most, signal })) {
+    if (found.length === most) return { clients: found, isCut: true }
+    found.push(clientOf(one))
+  }
+  return { clients: found, isCut: false }
+}
+
+function clientOf({ connected, since, sessionExpiryS, protocol, transport, address, ...rest }: ClientView): Client {
+  const hasLastingSession = sessionExpiryS !== 0
+  return { protocol, transport, address, ...rest, isConnected: connected, since: Date.parse(since), hasLastingSession }
 }
 
 function pointOf(reading: LiveReading): SeriesPoint {

@@ -76,7 +76,7 @@ export {
   type Store,
   type StoreStats,
 } from "./store.ts"
-export { coversFilter, filterProblem, matchesFilter } from "./topic.ts"
+export { coversFilter, filterProblem, matchesFilter, renamingProblem } from "./topic.ts"
 export {
   type Captures,
   fillTemplate,

@@ -16,6 +16,9 @@ export class Series {
   /** Which batch last used this object, and at which place of its dictionary: spares a Map lookup per reading. */
   batchId = 0
   batchSlot = 0
+  /** Which table last used this object, and its number there: a WeakMap would cost more than all the rest of a row. */
+  tableId = 0
+  tableSlot = 0
   /** The identity as the log writes it, once the log has encoded it: spares that for each batch. */
   encoded: Uint8Array | undefined = undefined
 

@@ -54,3 +54,18 @@ export function matchesFilter(filter: string, topic: string): boolean {
   }
   return wanted.length === given.length
 }
+
+/**
+ * Why topics of one filter cannot be renamed into those of another, or undefined when they can: the wildcards of both are
+ * the same, in the same order. Both are well-formed.
+ */
+export function renamingProblem(from: string, to: string): string | undefined {
+  const wanted = wildcardsOf(from)
+  const given = wildcardsOf(to)
+  return wanted === given ? undefined : `has ${given} where the other side has ${wanted}`
+}
+
+function wildcardsOf(filter: string): string {
+  const wildcards = filter.split("/").filter((level) => level === "+" || level === "#")
+  return wildcards.length === 0 ? "no wildcard" : `the wildcards ${wildcards.join(" ")}`
+}

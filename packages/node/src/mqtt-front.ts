@@ -1,6 +1,6 @@
 /** The MQTT front as the configuration wants it: which listeners, which limits, what topics mean. */
 import { readFile } from "node:fs/promises"
-import type { Clock, Disk, Logger, Random, SeriesCache } from "@brume/core"
+import type { Clock, Disk, Logger, Random, SeriesCache, Store } from "@brume/core"
 import { parseAddress } from "./config/address.ts"
 import type { Config } from "./config/schema.ts"
 import { createMapper } from "./devices/mapping/mapping.ts"
@@ -10,12 +10,13 @@ import { type Mqtt, openMqtt } from "./devices/mqtt/mqtt.ts"
 import type { MqttStore } from "./devices/mqtt/store.ts"
 import type { PayloadLimits } from "./devices/payload/limits.ts"
 import type { Registry } from "./metrics/metrics.ts"
+import { bridgesOf } from "./mqtt-bridges.ts"
 import { clientCertificateOf } from "./tls/client-certificate.ts"
 import { type OpenedTls, openTls } from "./tls/tls.ts"
 
 export interface FrontOptions {
   readonly config: Config
-  readonly store: MqttStore
+  readonly store: MqttStore & Pick<Store, "epoch">
   readonly disk: Pick<Disk, "read" | "replace" | "makeFolder" | "absolute">
   readonly clock: Clock
   readonly random: Random
@@ -38,6 +39,8 @@ export async function openMqttFront(options: FrontOptions): Promise<Mqtt> {
       ...options,
       logger: logger("mqtt"),
       limits: limitsOf(config),
+      nodeId: options.store.epoch,
+      bridges: bridgesOf(config),
       mapper: createMapper({ mappings: config.devices.mappings, series, limits: payloadLimits }),
       listen: listen === undefined ? undefined : parseAddress(listen),
       tls:

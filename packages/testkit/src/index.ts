@@ -3,6 +3,7 @@ export { type DiskOperation, FaultyDisk, type PlannedFailure } from "./faulty-di
 export { MemoryDisk } from "./memory-disk.ts"
 export { sectorBytes, type Unsynced } from "./memory-files.ts"
 export { describeMqttBroker, type MqttSuiteOptions } from "./mqtt/describe-mqtt-broker.ts"
+export { fuzzMqtt } from "./mqtt/fuzz.ts"
 export { RawClient } from "./mqtt/raw-client.ts"
 export type { KnownExceptions, MqttBroker } from "./mqtt/trial.ts"
 export { nullMetrics } from "./null-metrics.ts"

@@ -3,7 +3,8 @@
  *
  * - L1 What waits for its acknowledgement is bounded: then the device measures no more until there is room.
  * - L2 States (a door) are retained, numbers are not: who subscribes later sees how things stand, and the log stays small.
- * - L3 The first device is Python's where Python has paho (python-device.ts), and one of these where not.
+ * - L3 The first device is Python's where Python has paho (python-device.ts), and one of these where not, or when that
+ *   one has ended.
  */
 import type { NewReading } from "@brume/sdk"
 import type { MqttClient } from "mqtt"
@@ -22,36 +23,45 @@ const window = 100
 /** Devices beyond share the connections of those before them, as behind a gateway. */
 const mostConnections = 100
 const closeMs = 300
+/** How often the last acknowledgements are looked for. */
+const lookMs = 10
 
 export async function openMqttDevices(options: MqttDevicesOptions): Promise<LiveSink> {
-  const { names, tell } = options
+  const { names, tell, mqttUrl, token } = options
   const { connect } = await import("mqtt")
   const complain = onceUntilOver(tell)
-  const python = await openPythonDevice(options, names[0]!)
   const connections: Connection[] = []
   const byName = new Map<string, Connection | PythonDevice>()
-  for (const [index, name] of names.entries()) {
-    if (index === 0 && python !== undefined) {
-      byName.set(name, python)
-      continue
-    }
-    const shared = connections[index % mostConnections]
+  let isClosing = false
+  const join = (name: string): void => {
+    const shared = connections.length < mostConnections ? undefined : connections[byName.size % mostConnections]
     const connection =
-      connections.length < mostConnections || shared === undefined
-        ? new Connection(
-            connect(options.mqttUrl, {
-              ...{ clientId: name, username: demoUsername, password: options.token },
-              ...{ protocolVersion: 5, clean: true, reconnectPeriod: 1_000 },
-            }),
-            complain,
-          )
-        : shared
-    if (connection !== shared) connections.push(connection)
+      shared ??
+      new Connection(
+        connect(mqttUrl, {
+          ...{ clientId: name, username: demoUsername, password: token },
+          ...{ protocolVersion: 5, clean: true, reconnectPeriod: 1_000 },
+        }),
+        complain,
+      )
+    if (shared === undefined) connections.push(connection)
     byName.set(name, connection)
   }
+  const [first = "", ...others] = names
+  const python = await openPythonDevice(options, first)
+  if (python === undefined) join(first)
+  else {
+    byName.set(first, python)
+    // L3
+    void python.ended.then(() => {
+      if (!isClosing) join(first)
+    })
+  }
+  for (const name of others) join(name)
   return {
     add: (reading) => byName.get(reading.device)?.send(messageOf(reading)),
     async close() {
+      isClosing = true
       await Promise.all([python?.close(), ...connections.map((connection) => connection.close())])
     },
   }
@@ -61,6 +71,7 @@ class Connection {
   readonly #client: MqttClient
   readonly #complain: (text: string) => void
   #unacknowledged = 0
+  #isClosing = false
   #wake: () => void = () => {}
 
   constructor(client: MqttClient, complain: (text: string) => void) {
@@ -73,7 +84,8 @@ class Connection {
     this.#unacknowledged++
     this.#client.publish(topic, payload, { qos: 1, retain }, (error) => {
       this.#unacknowledged--
-      if (error !== undefined && error !== null) this.#complain(`The node refused readings: ${error.message}`)
+      if (error !== undefined && error !== null && !this.#isClosing)
+        this.#complain(`The node refused readings: ${error.message}`)
       this.#wake()
     })
     return this.#unacknowledged < window ? undefined : this.#room()
@@ -89,9 +101,11 @@ class Connection {
 
   /** What is not acknowledged by then is simulated, and the past of the next start. */
   async close(): Promise<void> {
-    const timer = setTimeout(() => this.#client.end(true), closeMs)
-    await this.#client.endAsync(!this.#client.connected).catch(() => {})
-    clearTimeout(timer)
+    this.#isClosing = true
+    const begun = performance.now()
+    const isDue = (): boolean => this.#client.connected && this.#unacknowledged > 0
+    while (isDue() && performance.now() - begun < closeMs) await new Promise((resolve) => setTimeout(resolve, lookMs))
+    await this.#client.endAsync(!this.#client.connected || this.#unacknowledged > 0).catch(() => {})
     this.#unacknowledged = 0
     this.#wake()
   }

@@ -7,6 +7,8 @@ import { fileURLToPath } from "node:url"
 import { type DeviceMessage, demoUsername, type MqttDevicesOptions } from "./device-message.ts"
 
 export interface PythonDevice {
+  /** Resolves when it has ended, for whatever reason. */
+  readonly ended: Promise<void>
   send(message: DeviceMessage): Promise<void> | undefined
   close(): Promise<void>
 }
@@ -55,10 +57,11 @@ export async function openPythonDevice(
     child.once("close", () => resolve())
   })
   void ended.then(() => {
-    if (!isClosing) tell(`The Python device ${name} has ended: ${lastWords.trim().split("\n").at(-1) ?? ""}`)
+    if (!isClosing) tell(`The Python device ${name} has ended, and goes on without Python. ${lastLineOf(lastWords)}`)
   })
   tell(`${name} is a device in Python (paho): ${script}`)
   return {
+    ended,
     send: (message) => written(child, `${JSON.stringify(message)}\n`),
     async close() {
       isClosing = true
@@ -69,6 +72,8 @@ export async function openPythonDevice(
     },
   }
 }
+
+const lastLineOf = (text: string): string => text.trim().split("\n").at(-1) ?? ""
 
 /** Waits where the child takes nothing; what is written to one that ended is lost. */
 function written({ stdin, exitCode }: ChildProcess, line: string): Promise<void> | undefined {

@@ -25,6 +25,8 @@ export interface MqttSession {
 
 const connectTimeoutMs = 10_000
 const reconnectMs = 1_000
+/** How long a broker may take to see the end. */
+const closeMs = 1_000
 /** More in flight makes nothing faster. */
 const mostInFlight = 200
 /** Reasons of a DISCONNECT after which nobody should come back: taken over, banned or sent away. */
@@ -64,7 +66,12 @@ export async function openMqttSession(
       client.options.reconnectPeriod = 0
       // What was not acknowledged is not waited for: whoever closes has waited, or given up.
       const isIdle = client.connected && Object.keys(client.outgoing).length === 0
-      await client.endAsync(!isIdle)
+      let timer: NodeJS.Timeout | undefined
+      const late = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, closeMs)
+      })
+      await Promise.race([client.endAsync(!isIdle), late])
+      clearTimeout(timer)
     },
   }
 }

@@ -1,6 +1,8 @@
 /** The API in front of the real rooms, as node.ts joins them. */
 import { tableFromIPC } from "apache-arrow"
+import { connectAsync } from "mqtt"
 import { expect, test } from "vitest"
+import { WebSocket } from "ws"
 import { listenTo } from "../../../../test/rig/web-socket.ts"
 import { wholeNode } from "../../../../test/rig/whole-node.ts"
 
@@ -61,6 +63,42 @@ test("a statement is cancelled by its id, and its caller is told", async () => {
   const [{ id } = { id: "" }] = await list()
   expect((await open.call(`/v1/queries/${id}`, { method: "DELETE" })).status).toBe(204)
   expect((await (await answer).json()).code).toBe("query_cancelled")
+})
+
+test("MQTT over WebSocket: a token is the password, and what is acknowledged is in SQL", async () => {
+  await using open = await wholeNode()
+  const url = `${open.node.url.replace("http", "ws")}/mqtt`
+  const options = { username: "any", reconnectPeriod: 0, protocolVersion: 5 } as const
+  const client = await connectAsync(url, { ...options, clientId: "pump", password: open.secret })
+  await client.publishAsync("devices/hall/pump/pressure", '{"value":2.5,"time":"2025-01-01T00:00:00Z"}', { qos: 1 })
+  expect((await (await open.sql("SELECT device, property, value FROM readings")).json()).rows).toEqual([
+    { device: "hall/pump", property: "pressure", value: 2.5 },
+  ])
+  expect(await (await open.call("/v1/clients/pump")).json()).toMatchObject({ name: "admin", transport: "websocket" })
+  for (const password of ["brume_wrong_token", undefined]) {
+    await expect(connectAsync(url, { ...options, ...(password === undefined ? {} : { password }) })).rejects.toThrow(
+      /refused/,
+    )
+  }
+  await client.endAsync()
+})
+
+test("a WebSocket that never says who it is, is ended in its time", async () => {
+  await using open = await wholeNode({ "mqtt.connectTimeoutMs": "100ms" })
+  const socket = new WebSocket(`${open.node.url.replace("http", "ws")}/mqtt`, "mqtt")
+  await new Promise((resolve) => socket.once("close", resolve))
+  expect(await (await open.call("/v1/clients")).json()).toEqual({ clients: [] })
+})
+
+test("a client over WebSocket hears that the node stops", async () => {
+  await using open = await wholeNode()
+  const url = `${open.node.url.replace("http", "ws")}/mqtt`
+  const client = await connectAsync(url, {
+    ...{ clientId: "pump", username: "any", password: open.secret, protocolVersion: 5, reconnectPeriod: 0 },
+  })
+  const told = new Promise((resolve) => client.once("disconnect", ({ reasonCode }) => resolve(reasonCode)))
+  await open.node.close()
+  expect(await told).toBe(0x8b)
 })
 
 test("a node that stops while it stores, answers and streams ends within its time", async () => {

@@ -14,7 +14,7 @@ export interface Admission {
   /** µs since 1970 UTC; never when undefined. */
   readonly expires: number | undefined
   /** Must not throw. */
-  readonly end: () => void
+  end(): void
 }
 
 /** Expiry goes by the wall clock, which may be stepped meanwhile: it is looked at no less often. ms. */
@@ -32,8 +32,7 @@ export class Admissions {
     this.#clock = clock
   }
 
-  /** Returns the function that forgets the connection, when it has ended. */
-  add(admission: Admission): () => void {
+  add(admission: Admission): void {
     const { holder, expires } = admission
     const others = this.#byHolder.get(holder)
     if (others === undefined) this.#byHolder.set(holder, new Set([admission]))
@@ -42,7 +41,11 @@ export class Admissions {
       this.#expiring.add(admission)
       if (expires < this.#due) this.#watch(expires)
     }
-    return () => this.#forget(admission)
+  }
+
+  /** The connection has ended. */
+  remove(admission: Admission): void {
+    this.#forget(admission)
   }
 
   endHolder(holder: string): void {

@@ -81,11 +81,12 @@ test("a reconnect storm costs no slow hash, also long after the first connection
   const machine = new AccessMachine()
   const { credentials, admitted, connect } = await machine.start()
   await credentials.create(scryptUser)
-  const end = (await admitted(scryptUser)).onRevoked(() => {})
+  const connected = await admitted(scryptUser)
+  connected.onRevoked({ rightEnded() {} })
   expect(machine.comparisons).toBe(1)
   // Connected for a day, then cut off.
   machine.clock.advance(86_400_000)
-  end()
+  connected.left()
   machine.clock.advance(14 * 60_000)
   for (let i = 0; i < 100; i++) await admitted(scryptUser)
   expect(machine.comparisons).toBe(1)
@@ -204,11 +205,12 @@ test.each([
     await rig.credentials.create({ username: "other", password: "another by hand" })
     let ended = 0
     let others = 0
-    ;(await rig.admitted(scryptUser)).onRevoked(() => ended++)
-    const gone = (await rig.admitted(scryptUser)).onRevoked(() => others++)
-    gone()
+    ;(await rig.admitted(scryptUser)).onRevoked({ rightEnded: () => ended++ })
+    const gone = await rig.admitted(scryptUser)
+    gone.onRevoked({ rightEnded: () => others++ })
+    gone.left()
     const other = { username: "other", password: "another by hand", clientId: "d", peerAddress: "192.0.2.2" }
-    ;(await rig.admitted(other)).onRevoked(() => others++)
+    ;(await rig.admitted(other)).onRevoked({ rightEnded: () => others++ })
     await happen(rig)
     await happen(rig).catch(() => {})
     expect([ended, others]).toEqual([1, 0])
@@ -223,13 +225,14 @@ test("a connection ends when its token is revoked or expires, whatever the clock
     const expires = inMs === undefined ? {} : { expires: machine.clock.now() + inMs * 1_000 }
     const { info, secret } = await tokens.create({ name, scopes: ["read"], ...expires })
     const identity = await admitted({ password: secret })
-    return { id: info.id, end: identity.onRevoked(() => ended.push(name)) }
+    identity.onRevoked({ rightEnded: () => ended.push(name) })
+    return { id: info.id, identity }
   }
   await make("late", 3_600_000)
   await make("soon", 5_000)
   const gone = await make("gone", 6_000)
   const revoked = await make("revoked")
-  gone.end()
+  gone.identity.left()
   await tokens.revoke(revoked.id)
   expect(ended).toEqual(["revoked"])
   machine.clock.advance(5_000)
@@ -247,12 +250,12 @@ test("what ends an identity before the front asks to be told is told as well", a
   const second = await admitted(scryptUser)
   await bans.add({ kind: "client", value: "c" })
   const ended: string[] = []
-  first.onRevoked(() => ended.push("first"))
-  const end = second.onRevoked(() => ended.push("second"))
+  first.onRevoked({ rightEnded: () => ended.push("first") })
+  second.onRevoked({ rightEnded: () => ended.push("second") })
   expect(ended, "never before it returns").toEqual([])
   await Promise.resolve()
   expect(ended).toEqual(["first", "second"])
-  end()
+  second.left()
 })
 
 test("a password that was changed while it was compared opens nothing", async () => {

@@ -14,7 +14,7 @@
  */
 import type { Clock, Logger, Metrics, Permissions, Principal, Random } from "@brume/core"
 import { createAttempts } from "@brume/core"
-import { Admissions } from "./admissions.ts"
+import { type Admission, Admissions } from "./admissions.ts"
 import type { OpenedTokens } from "./auth.ts"
 import { type OpenedBans, plainAddress } from "./bans.ts"
 import type { CredentialEntry } from "./credential-record.ts"
@@ -64,10 +64,18 @@ export interface MqttIdentity {
   /** May publish and subscribe every topic that does not begin with `$`. */
   readonly isUnrestricted: boolean
   /**
-   * Calls once when the identity no longer holds (Q4); the connection is then to be closed. Call the function that it
-   * returns when the connection has ended by itself.
+   * Tells the connection once when the identity no longer holds (Q4), and never before this returns; also when it happened
+   * before. The connection is then to be closed.
    */
-  onRevoked(call: () => void): () => void
+  onRevoked(connection: Revocable): void
+  /** The connection has ended: it is told nothing any more. */
+  left(): void
+}
+
+/** Whose right to be there can end. */
+export interface Revocable {
+  /** Must not throw. */
+  rightEnded(): void
 }
 
 export interface MqttAccessOptions {
@@ -189,40 +197,88 @@ export function createMqttAccess(options: MqttAccessOptions): OpenedMqttAccess {
       if (!bans.isBanned(comer)) found = await find(request, address)
       if (typeof found !== "string" && bans.isBanned(comer)) found = "refused"
       connects.add(1, { result: typeof found === "string" ? found : "admitted" })
-      return typeof found === "string" ? found : identityOf(found, comer)
+      return typeof found === "string" ? found : new Admitted(found, comer, { admissions, bans })
     },
     close() {
       for (const end of endings) end()
       admissions.close()
     },
   }
+}
 
-  function identityOf(holder: Holder, comer: Parameters<typeof bans.isBanned>[0]): MqttIdentity {
-    const { key, name, principal, permissions, expires } = holder
-    return {
-      name,
-      principal,
-      mayPublish: (topic) => mayPublish(permissions, topic),
-      maySubscribe: (filter) => maySubscribe(permissions, filter),
-      isUnrestricted: isUnrestricted(permissions),
-      onRevoked(call) {
-        let isTold = false
-        const end = (): void => {
-          if (!isTold) call()
-          isTold = true
-        }
-        const forget = admissions.add({ ...comer, holder: key, expires, end })
-        // What has happened since `authenticate` is told too, after the caller knows how to end the subscription. (Q4)
-        queueMicrotask(() => {
-          if (!holder.isValid() || bans.isBanned(comer)) end()
-        })
-        return () => {
-          isTold = true
-          forget()
-          holder.onLeft?.()
-        }
-      },
-    }
+interface Comer {
+  readonly clientId: string
+  readonly username: string | undefined
+  readonly address: string
+}
+
+/** One object a connection, without closures: there are as many of them as devices. */
+class Admitted implements MqttIdentity, Admission {
+  readonly clientId: string
+  readonly username: string | undefined
+  readonly address: string
+  readonly isUnrestricted: boolean
+  readonly #holder: Holder
+  readonly #admissions: Admissions
+  readonly #bans: Pick<OpenedBans, "isBanned">
+  #connection: Revocable | undefined
+
+  constructor(
+    holder: Holder,
+    { clientId, username, address }: Comer,
+    { admissions, bans }: { readonly admissions: Admissions; readonly bans: Pick<OpenedBans, "isBanned"> },
+  ) {
+    this.clientId = clientId
+    this.username = username
+    this.address = address
+    this.isUnrestricted = isUnrestricted(holder.permissions)
+    this.#holder = holder
+    this.#admissions = admissions
+    this.#bans = bans
+  }
+
+  get name(): string {
+    return this.#holder.name
+  }
+
+  get principal(): Principal {
+    return this.#holder.principal
+  }
+
+  get holder(): string {
+    return this.#holder.key
+  }
+
+  get expires(): number | undefined {
+    return this.#holder.expires
+  }
+
+  mayPublish(topic: string): boolean {
+    return mayPublish(this.#holder.permissions, topic)
+  }
+
+  maySubscribe(filter: string): SubscribeVerdict {
+    return maySubscribe(this.#holder.permissions, filter)
+  }
+
+  onRevoked(connection: Revocable): void {
+    this.#connection = connection
+    this.#admissions.add(this)
+    queueMicrotask(() => {
+      if (!this.#holder.isValid() || this.#bans.isBanned(this)) this.end()
+    })
+  }
+
+  end(): void {
+    const connection = this.#connection
+    this.#connection = undefined
+    connection?.rightEnded()
+  }
+
+  left(): void {
+    this.#connection = undefined
+    this.#admissions.remove(this)
+    this.#holder.onLeft?.()
   }
 }
 

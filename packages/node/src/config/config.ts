@@ -106,7 +106,8 @@ export async function resolveConfig(
   return { config: assemble(schema, values) as Config, origins }
 }
 
-function systemSurroundings(): Surroundings {
+/** The process itself: the only place that reads `process.env`. */
+export function systemSurroundings(): Surroundings {
   return { environment: process.env, workingFolder: process.cwd(), hostName: hostname(), readFile }
 }
 

@@ -98,6 +98,7 @@ function describeItems(members: Members, prefix: string): DescribedItemKey[] {
     const path = prefix + name
     if (isSection(key)) return describeItems(key.members, `${path}.`)
     const { type, meaning, required, defaultMeaning, example } = key
-    return [{ path, type, default: key.default, defaultMeaning, example, required, meaning }]
+    const own = { path, type, default: key.default, defaultMeaning, example, required, meaning }
+    return key.items === undefined ? [own] : [own, ...describeItems(key.items, `${path}[].`)]
   })
 }

@@ -1,4 +1,5 @@
 /** The section `mqtt`: where the front listens, who may come unnamed, and its written limits. */
+import { bridges } from "./bridge-schema.ts"
 import { address, duration, file, flag, optional, section, size, whole } from "./key.ts"
 
 const day = 86_400_000
@@ -117,4 +118,5 @@ export const mqtt = section("MQTT 3.1.1 and 5.0. Without `listen` and `tls.liste
   }),
   maxRetainedMessages: whole({ meaning: "Most retained messages.", default: "100000", min: 0, max: 10_000_000 }),
   maxRetainedBytes: size({ meaning: "Bytes of all retained messages.", default: "64MiB", min: 0, max: 2 ** 40 }),
+  bridges,
 })

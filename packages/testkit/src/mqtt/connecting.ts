@@ -95,9 +95,13 @@ export function describeConnecting({ both, v4, v5 }: Chapter): void {
     },
   )
 
-  both("3.1.3-3", "bytes behind the last field are refused", async (trial) => {
-    await dropped(await sendsParts(trial, { rest: sized("rest") }), 0x81, 0x82)
-  })
+  both(
+    ["3.1.3-3 3.1.2-18 3.1.2-20", "3.1.3-3 3.1.2-16 3.1.2-18"],
+    "bytes behind the last field are refused",
+    async (trial) => {
+      await dropped(await sendsParts(trial, { rest: sized("rest") }), 0x81, 0x82)
+    },
+  )
 
   both("3.1.3-3", "a CONNECT without a client id field is refused", async (trial) => {
     const properties = trial.version === 5 ? [encodeProperties()] : []
@@ -235,7 +239,8 @@ export function describeConnecting({ both, v4, v5 }: Chapter): void {
     ]
     for (const credentials of wrong) {
       const refusal = await trial.refused(credentials)
-      expect(trial.version === 4 ? [4, 5] : [0x86, 0x87]).toContain(refusal?.code)
+      // Who guesses may also be told to come later.
+      expect(trial.version === 4 ? [4, 5, 3] : [0x86, 0x87, 0x9f]).toContain(refusal?.code)
     }
   })
 
@@ -244,7 +249,7 @@ export function describeConnecting({ both, v4, v5 }: Chapter): void {
     const client = await trial.open()
     client.write(encodeConnect(trial.version, { clientId: trial.name(), clean: true, keepAlive: 60 }))
     const last = await client.closed()
-    expect(trial.version === 4 ? [4, 5] : [0x86, 0x87]).toContain(last?.code)
+    expect(trial.version === 4 ? [4, 5, 3] : [0x86, 0x87, 0x9f]).toContain(last?.code)
   })
 
   describeConnectProperties(v5)

@@ -6,6 +6,7 @@
  * describeMqttBroker("mosquitto", openMosquitto, { exceptions: { "5.0 [MQTT-3.2.2-16]": "why it differs" } })
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { describeAnswering } from "./answering.ts"
 import { describeConnecting } from "./connecting.ts"
 import { describeFlowing } from "./flowing.ts"
 import { describeLiving } from "./living.ts"
@@ -19,6 +20,7 @@ import { describeSharing } from "./sharing.ts"
 import { describeSubscribing } from "./subscribing.ts"
 import { describeTopics } from "./topics.ts"
 import { type Chapter, createChapter, type KnownExceptions, type MqttBroker } from "./trial.ts"
+import { describeWebSockets } from "./web-sockets.ts"
 import { describeWills } from "./wills.ts"
 
 export interface MqttSuiteOptions {
@@ -31,6 +33,7 @@ export interface MqttSuiteOptions {
 
 const chapters: Readonly<Record<string, (chapter: Chapter) => void>> = {
   "CONNECT and CONNACK": describeConnecting,
+  "answers of every kind": describeAnswering,
   "PUBLISH and its flows": describePublishing,
   "SUBSCRIBE and UNSUBSCRIBE": describeSubscribing,
   topics: describeTopics,
@@ -42,6 +45,7 @@ const chapters: Readonly<Record<string, (chapter: Chapter) => void>> = {
   "properties and expiry": describePassing,
   "flow control, aliases and sizes": describeFlowing,
   "malformed packets": describeMalforming,
+  WebSocket: describeWebSockets,
 }
 
 /** One broker serves all tests: each has names of its own, and what one breaks the next must not notice. */

@@ -15,7 +15,7 @@ export const malformedFive: readonly Malformed[] = [
     bytes: () => frame(0xf0),
     codes: [...malformed, 0x8c],
   },
-  { clauses: "4.13.1-1", what: "packet type 15 with flags", bytes: () => frame(0xf1), codes: malformed },
+  { clauses: "3.15.1-1", what: "packet type 15 with flags", bytes: () => frame(0xf1), codes: malformed },
   {
     clauses: "3.3.4-6",
     what: "PUBLISH with a subscription identifier",

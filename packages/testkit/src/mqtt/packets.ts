@@ -5,6 +5,7 @@
  */
 import { BytesReader, byte, frame, MqttViolation, sized, two } from "./bytes.ts"
 import { decodeProperties, encodeProperties, type Properties } from "./properties.ts"
+import { checkCode } from "./reason-codes.ts"
 
 /** The protocol level: 4 is MQTT 3.1.1. */
 export type Version = 4 | 5
@@ -170,6 +171,8 @@ export function decode(version: Version, first: number, body: Buffer): ServerPac
   const reader = new BytesReader(body)
   const packet = decodeBody(version, first, reader)
   reader.end()
+  if ("code" in packet) checkCode(version, packet.type, packet.code)
+  if ("codes" in packet) for (const code of packet.codes) checkCode(version, packet.type, code)
   return packet
 }
 

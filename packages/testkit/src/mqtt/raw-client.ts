@@ -62,6 +62,8 @@ export class RawClient implements AsyncDisposable {
   #lastId = 0
   /** For waits that name no limit. */
   limitMs = generousMs
+  /** As the client has said it: a larger packet fails the next wait. [MQTT-3.1.2-24] */
+  maximumPacketSize = Number.POSITIVE_INFINITY
 
   private constructor(socket: Socket, version: Version) {
     this.socket = socket
@@ -114,6 +116,7 @@ export class RawClient implements AsyncDisposable {
 
   /** Sends CONNECT and awaits the CONNACK, whatever it says. */
   async connect(packet: Omit<ConnectPacket, "type">): Promise<ConnackPacket> {
+    this.maximumPacketSize = packet.properties?.maximumPacketSize ?? this.maximumPacketSize
     this.write(encodeConnect(this.version, packet))
     return this.expect("connack")
   }
@@ -280,6 +283,8 @@ export class RawClient implements AsyncDisposable {
     const first = reader.byte()
     const length = reader.varint()
     if (length > reader.left) return false
+    const size = this.#unread.length - reader.left + length
+    if (size > this.maximumPacketSize) throw new MqttViolation(`[MQTT-3.1.2-24] a packet of ${size} bytes`)
     const packet = decode(this.version, first, reader.take(length))
     this.#unread = reader.take(reader.left)
     const index = this.#waiters.findIndex(({ fits }) => fits(packet))

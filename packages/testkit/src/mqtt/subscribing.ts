@@ -24,7 +24,7 @@ function describeAnswers({ both, v5 }: Chapter): void {
   )
 
   both(
-    ["3.8.4-4 3.8.4-5 3.9.3-1", "3.8.4-5 3.8.4-6 3.8.4-7 3.9.3-1"],
+    ["3.8.4-4 3.8.4-5 3.9.3-1 3.9.3-2", "3.8.4-5 3.8.4-6 3.8.4-7 3.9.3-1 3.9.3-2"],
     "SUBACK has a code for each filter, in order",
     async (trial) => {
       const client = await trial.client()

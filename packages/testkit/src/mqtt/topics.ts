@@ -19,16 +19,21 @@ const matches: readonly (readonly [filter: string, fitting: readonly string[], o
 
 export function describeTopics({ both }: Chapter): void {
   for (const [filter, fitting, others] of matches) {
-    both("4.7.1-2 4.7.1-3 4.7.3-4", `…${filter} fits what it should, and no more`, async (trial) => {
-      const client = await trial.client()
-      await client.subscribe({ filter: trial.name(filter), qos: 0 })
-      for (const suffix of [...others, ...fitting]) await client.publish({ topic: trial.name(suffix), payload: suffix })
-      expect(await client.payloads(fitting.length)).toEqual(fitting)
-      await client.ping()
-    })
+    both(
+      ["4.7.1-2 4.7.1-3 4.7.3-4", "4.7.1-1 4.7.1-2 4.7.3-4"],
+      `…${filter} fits what it should, and no more`,
+      async (trial) => {
+        const client = await trial.client()
+        await client.subscribe({ filter: trial.name(filter), qos: 0 })
+        for (const suffix of [...others, ...fitting])
+          await client.publish({ topic: trial.name(suffix), payload: suffix })
+        expect(await client.payloads(fitting.length)).toEqual(fitting)
+        await client.ping()
+      },
+    )
   }
 
-  both("4.7.1-2 4.7.1-3", "filters that begin with a wildcard or a slash", async (trial) => {
+  both(["4.7.1-2 4.7.1-3", "4.7.1-1 4.7.1-2"], "filters that begin with a wildcard or a slash", async (trial) => {
     const client = await trial.client()
     const name = trial.name()
     await client.subscribe([{ filter: `+/${name}` }, { filter: `/${name}/deep` }])

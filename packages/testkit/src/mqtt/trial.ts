@@ -10,6 +10,8 @@ import { RawClient } from "./raw-client.ts"
 /** A running broker. */
 export interface MqttBroker {
   readonly port: number
+  /** Where it speaks MQTT over WebSocket. */
+  readonly webSocketUrl?: string | undefined
   /** Presented by every client unless a test says otherwise. */
   readonly credentials?: { readonly username: string; readonly password: string }
   /** Whether a client without credentials, or with wrong ones, is refused. @default false */

@@ -19,6 +19,11 @@ export interface AccessRequest {
   readonly certificateFingerprint?: string
 }
 
+/** Whose right to be there can end. */
+export interface Revocable {
+  rightEnded(): void
+}
+
 export interface MqttIdentity {
   /** For lists and the log; a session belongs to it. */
   readonly name: string
@@ -28,6 +33,8 @@ export interface MqttIdentity {
   mayPublish(topic: string): boolean
   /** Allowed when everything that the filter can match is; takes `$share/<group>/<filter>` as well. */
   maySubscribe(filter: string): "allowed" | "refused"
-  /** Calls when it ends: revoked, expired, disabled or banned. Returns the function that ends the subscription. */
-  onRevoked(call: () => void): () => void
+  /** Tells the connection once when it ends: revoked, expired, changed or banned. Never before this returns. */
+  onRevoked(connection: Revocable): void
+  /** The connection has ended: it is told nothing any more. */
+  left(): void
 }

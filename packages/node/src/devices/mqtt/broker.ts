@@ -3,6 +3,7 @@ import type { Clock, KeyedRecord, Logger, Random } from "@brume/core"
 import type { Mapper } from "../mapping/mapping.ts"
 import type { MqttAccess } from "./access.ts"
 import { Addresses } from "./addresses.ts"
+import { Trails } from "./bridge/trails.ts"
 import { Congestion } from "./congestion.ts"
 import type { Connection } from "./connection/connection.ts"
 import { ChunkPool } from "./connection/outbox.ts"
@@ -17,7 +18,7 @@ import { hasRoutes, refreshRoutes, type Target, type Topic } from "./routes.ts"
 import { Backlog } from "./session/backlog.ts"
 import { Later } from "./session/later.ts"
 import { removed, willKey } from "./session/records.ts"
-import type { Session } from "./session/session.ts"
+import { isOwnClientId, type Session } from "./session/session.ts"
 import { Sessions } from "./session/sessions.ts"
 import { Statistics } from "./statistics.ts"
 import type { MqttStore } from "./store.ts"
@@ -35,6 +36,8 @@ export interface BrokerOptions {
   readonly mapper: Mapper
   /** Sees messages on the topics that it wants. */
   readonly local?: LocalSubscriber | undefined
+  /** 16 hex digits that no other node has: the log's epoch. */
+  readonly nodeId: string
   /** Calls when everything that has arrived by now was read. */
   readonly soon: (call: () => void) => void
 }
@@ -58,6 +61,8 @@ export class Broker {
   readonly clients = new Map<string, Connection>()
   readonly connections = new Set<Connection>()
   readonly addresses = new Addresses()
+  /** Knows messages that bridges carried. */
+  readonly trails: Trails
   readonly #later: Later
   readonly #fanouts: FanoutOptions
   /** Connections with something to send. */
@@ -65,10 +70,11 @@ export class Broker {
   #isFlushDue = false
 
   constructor(options: BrokerOptions) {
-    const { store, clock, random, logger, limits, mapper, soon, local } = options
+    const { store, clock, random, logger, limits, mapper, nodeId, soon, local } = options
     this.options = options
     this.encoder = new PublishEncoder(clock)
     this.congestion = new Congestion(clock)
+    this.trails = new Trails({ nodeId, random })
     this.#later = new Later({ store, clock, logger })
     const later = this.#later
     this.intake = new Intake({
@@ -151,13 +157,16 @@ export class Broker {
     return planFor(message, [target], this.intake.records, this.#fanouts)
   }
 
-  /** A message of the node itself, or of one of its rooms: mapped and fanned out as if a client had sent it. */
-  publishOwn(message: Message): void {
+  /**
+   * A message of the node itself, or of one of its rooms: mapped and fanned out as if a client had sent it.
+   * @param sender the session that does not get it back where it asked so
+   */
+  publishOwn(message: Message, sender?: Session): Fanout | undefined {
     const { intake, options } = this
     const topic = this.#topicOf(message.topic)
     const payload = Buffer.from(message.payload.buffer, message.payload.byteOffset, message.payload.length)
     topic.mapping?.add(intake.batch, payload, 0, payload.length, options.clock.now())
-    this.publish(message, topic, undefined)
+    return this.publish(message, topic, sender)
   }
 
   /** A message of a part of the node that has a commit of its own. (O1 in own-messages.ts) */
@@ -194,6 +203,8 @@ export class Broker {
 
   /** Ends a client's connection, and its session too where `isForgotten`. Returns whether there was one. */
   endClient(clientId: string, isForgotten: boolean): boolean {
+    // Those of the node itself end with what they are for.
+    if (isOwnClientId(clientId)) return false
     const connection = this.clients.get(clientId)
     connection?.close(reason.administrativeAction, "An administrator ended the connection")
     const session = this.sessions.get(clientId)

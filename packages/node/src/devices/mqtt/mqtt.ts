@@ -16,6 +16,8 @@ import type { Clock, Closeable, Logger, Random, Timer } from "@brume/core"
 import type { WebSocket } from "ws"
 import type { Mapper } from "../mapping/mapping.ts"
 import type { MqttAccess } from "./access.ts"
+import type { Bridges } from "./bridge/bridges.ts"
+import type { BridgeOptions } from "./bridge/options.ts"
 import { Broker } from "./broker.ts"
 import { type ClientFacts, type ClientsPage, type ClientsRequest, clientsPage, factsOf } from "./client-facts.ts"
 import type { Connection } from "./connection/connection.ts"
@@ -31,6 +33,7 @@ import {
   type TlsListening,
 } from "./listeners.ts"
 import type { LocalSubscriber, OwnMessages } from "./own-messages.ts"
+import { isOwnClientId } from "./session/session.ts"
 import { exposeStatistics, type Gauges, systemTopics, type TotalMetrics } from "./statistics.ts"
 import type { MqttStore } from "./store.ts"
 import { reason } from "./wire/reason.ts"
@@ -51,6 +54,10 @@ export interface MqttOptions {
   readonly listen?: ListenAddress | undefined
   /** The same over TLS. */
   readonly tls?: TlsListening | undefined
+  /** Foreign brokers with which it exchanges messages. @default none */
+  readonly bridges?: readonly BridgeOptions[]
+  /** 16 hex digits that no other node has: the log's epoch. */
+  readonly nodeId: string
   /** Calls when everything that has arrived by now was read. @default the event loop's */
   readonly soon?: (call: () => void) => void
 }
@@ -88,6 +95,8 @@ const systemIntervalMs = 10_000
 export async function openMqtt(options: MqttOptions): Promise<Mqtt> {
   const { clock, metrics, listen, tls, soon = (call) => void setImmediate(call) } = options
   const broker = new Broker({ ...options, soon })
+  // What bridges wait for begins before anybody connects.
+  const bridges = await bridgesOf(broker, options)
   // Wills of clients that were lost with the node come before anybody connects.
   broker.sweep()
   const gauges = gaugesOf(broker)
@@ -107,6 +116,7 @@ export async function openMqtt(options: MqttOptions): Promise<Mqtt> {
     if (tls !== undefined) keep("mqtts", await openTlsListener(broker, tls))
   } catch (error) {
     stopIntake()
+    bridges?.close()
     throw error
   }
   const begunMs = clock.monotonic()
@@ -122,6 +132,7 @@ export async function openMqtt(options: MqttOptions): Promise<Mqtt> {
       stopIntake()
       sweeping.cancel()
       telling.cancel()
+      bridges?.close()
       broker.close()
       // Sessions stay, and wills are kept for the next start.
       leaveAll(broker, () => true)
@@ -147,6 +158,14 @@ export async function openMqtt(options: MqttOptions): Promise<Mqtt> {
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** Their code is loaded only where there is something to do for it. */
+async function bridgesOf(broker: Broker, { bridges = [], metrics }: MqttOptions): Promise<Bridges | undefined> {
+  const hasFormer = (): boolean => [...broker.sessions].some(({ clientId }) => isOwnClientId(clientId))
+  if (bridges.length === 0 && !hasFormer()) return undefined
+  const { openBridges } = await import("./bridge/bridges.ts")
+  return openBridges(broker, { bridges, metrics })
 }
 
 function leaveAll({ connections }: Broker, isMeant: (connection: Connection) => boolean): void {

@@ -23,6 +23,9 @@ export interface Span {
   readonly max: number
 }
 
+/** Of what series remember their numbers in, process-wide. */
+let lastTableId = 0
+
 /** Fixed bytes of a row in DuckDB, measured; payloads come on top. */
 const rowBytes = 64
 
@@ -38,9 +41,9 @@ export class Generation {
   #begunMs: number | undefined
   #writer: RowWriter | undefined
   #seriesAppender: Appender | undefined
-  /** Numbers of the series by their identity, and by object as a shortcut. */
+  /** Numbers of the series by their identity; each object remembers its own as well, under `#tableId`. */
   readonly #ids = new Map<string, number>()
-  #idsByObject = new WeakMap<Series, number>()
+  #tableId = ++lastTableId
   /** Series whose rows are not committed yet. */
   #newSeries: string[] = []
 
@@ -111,13 +114,12 @@ export class Generation {
     this.#writer = undefined
     this.#seriesAppender = undefined
     this.#ids.clear()
-    this.#idsByObject = new WeakMap()
   }
 
   #addPart(rows: Rows, writer: RowWriter): number {
     const { batch, from, to } = rows
     const ids = new Int32Array(batch.series.length)
-    for (const [index, series] of batch.series.entries()) ids[index] = this.#idOf(series)
+    for (let index = 0; index < ids.length; index++) ids[index] = this.#idOf(batch.series[index]!)
     writer.add(rows, ids)
     let bytes = (to - from) * rowBytes
     const end = Math.min(to, batch.payload?.length ?? 0)
@@ -126,8 +128,7 @@ export class Generation {
   }
 
   #idOf(series: Series): number {
-    const known = this.#idsByObject.get(series)
-    if (known !== undefined) return known
+    if (series.tableId === this.#tableId) return series.tableSlot
     const { device, property, tags } = series
     const key = seriesKey(device, property, tags)
     let id = this.#ids.get(key)
@@ -145,7 +146,8 @@ export class Generation {
       this.#newSeries.push(key)
       this.#bytes += (key.length + tags.length) * 2 + rowBytes
     }
-    this.#idsByObject.set(series, id)
+    series.tableId = this.#tableId
+    series.tableSlot = id
     return id
   }
 
@@ -172,6 +174,6 @@ export class Generation {
     // They have the highest numbers, so that counting goes on from the lowest free one.
     for (const key of this.#newSeries) this.#ids.delete(key)
     this.#newSeries = []
-    this.#idsByObject = new WeakMap()
+    this.#tableId = ++lastTableId
   }
 }

@@ -1,7 +1,10 @@
 /** CONNECT: who it is, whose session it is, and what the client is told. [MQTT-3.1.4-1 ff.] */
 import type { FogError } from "@brume/core"
 import type { MqttIdentity } from "../access.ts"
+import { stamping } from "../bridge/stamping.ts"
+import { trailName } from "../bridge/trails.ts"
 import type { Message } from "../message.ts"
+import { isOwnClientId } from "../session/session.ts"
 import type { Begun } from "../session/sessions.ts"
 import type { Will } from "../wills.ts"
 import { writeConnack } from "../wire/answer-writer.ts"
@@ -72,6 +75,8 @@ function refusalOf(
   { packet, clientId, identity }: Candidate,
 ): { readonly code: number; readonly why: string } | undefined {
   const { sessions } = broker
+  if (isOwnClientId(clientId))
+    return { code: reason.clientIdentifierNotValid, why: "Client identifiers that begin with $ are the node's own" }
   const known = sessions.get(clientId)
   if (known !== undefined && known.facts.owner !== identity.name)
     return { code: reason.notAuthorized, why: "The client identifier belongs to another user" }
@@ -113,8 +118,8 @@ function begin(connection: Connection, candidate: Candidate): void {
     since: broker.options.clock.now(),
     aliases: undefined,
     publishable: undefined,
-    endIdentity: identity.onRevoked(() => connection.close(reason.administrativeAction, "The right to connect ended")),
   }
+  identity.onRevoked(connection)
   connection.client = client
   connection.will = will
   connection.unacknowledged = session.incoming.size
@@ -144,7 +149,8 @@ function welcome(connection: Connection, { candidate, begun, client, error }: We
     { reason: reason.success, isSessionPresent: isPresent, properties: propertiesFor(connection, candidate, client) },
     connection.form,
   )
-  session.attach(connection)
+  const isBridge = candidate.packet.userProperties.some(([name]) => name === trailName)
+  session.attach(isBridge ? stamping(connection, connection.broker.trails) : connection)
   connection.letGo(holds.connecting)
 }
 

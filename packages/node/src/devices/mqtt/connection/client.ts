@@ -22,7 +22,6 @@ export interface Client {
   aliases: Map<number, Topic> | undefined
   /** Which topics it may publish, as far as that was asked. */
   publishable: Map<Topic, boolean> | undefined
-  readonly endIdentity: () => void
 }
 
 /** Reasons not to read what a client sends, as bits. */

@@ -267,6 +267,10 @@ export class Connection implements PacketSink, LinkEvents, Consumer {
     if (this.#holds === 0) this.link.resume()
   }
 
+  rightEnded(): void {
+    this.close(reason.administrativeAction, "The right to connect ended")
+  }
+
   /** Its subscribers are behind. */
   waitForSubscribers(): void {
     this.hold(holds.congestion)
@@ -349,7 +353,7 @@ export class Connection implements PacketSink, LinkEvents, Consumer {
     broker.addresses.remove(this.link.peerAddress)
     broker.congestion.forget(this)
     if (client === undefined) return
-    client.endIdentity()
+    client.identity.left()
     if (broker.clients.get(client.id) === this) broker.clients.delete(client.id)
     if (will !== undefined) broker.wills.lost(client.id, will)
     broker.sessions.leave(client.session)

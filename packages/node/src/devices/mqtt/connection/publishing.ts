@@ -31,18 +31,34 @@ export function takePublish(connection: Connection, client: Client, frame: Publi
     forbid(connection, client, { topic, frame })
     return
   }
-  addReadings(connection, client, { topic, frame })
-  refreshRoutes(topic, broker.sessions.tree)
-  if (frame.isRetained || topic.isLocal || hasRoutes(topic)) {
-    const fanout = broker.publish(messageOf(connection, topic, frame), topic, session)
-    if (fanout !== undefined) broker.congestion.check(connection, session, fanout)
-  }
+  if (isNew(connection, frame)) spread(connection, client, { topic, frame })
   if (qos === 1) intake.answer(connection, answerCode(packetType.puback, reason.success, packetId))
   else if (qos === 2) {
     session.takeIncoming(packetId)
     if (session.isPersistent) intake.record(incomingRecord(session.facts.number, packetId))
     intake.answer(connection, answerCode(packetType.pubrec, reason.success, packetId))
   }
+}
+
+/** False for what bridges sent out and what comes back: it is acknowledged, and that is all. */
+function isNew(connection: Connection, { buffer, propertiesStart, propertiesEnd, qos }: PublishFrame): boolean {
+  if (propertiesStart === propertiesEnd) return true
+  const { intake, trails } = connection.broker
+  return trails.admit(buffer.subarray(propertiesStart, propertiesEnd), {
+    qos,
+    afterwards: (call) => intake.afterwards(call),
+    refuse: () => connection.close(reason.unspecifiedError, "A message that came twice was not stored"),
+  })
+}
+
+/** Its readings are stored, and subscribers get it. */
+function spread(connection: Connection, client: Client, { topic, frame }: Publication): void {
+  const { broker } = connection
+  addReadings(connection, client, { topic, frame })
+  refreshRoutes(topic, broker.sessions.tree)
+  if (!frame.isRetained && !topic.isLocal && !hasRoutes(topic)) return
+  const fanout = broker.publish(messageOf(connection, topic, frame), topic, client.session)
+  if (fanout !== undefined) broker.congestion.check(connection, client.session, fanout)
 }
 
 interface Publication {

@@ -298,3 +298,8 @@ export class Session {
 const packetIdNotFound = 0x92
 const noSubscriptions: ReadonlyMap<string, SubscriptionOptions> = new Map()
 const noIdentifiers: ReadonlySet<number> = new Set()
+
+/** Whether a client identifier is one that the node gives to sessions of its own; nobody from outside may have it. */
+export function isOwnClientId(clientId: string): boolean {
+  return clientId.startsWith("$")
+}

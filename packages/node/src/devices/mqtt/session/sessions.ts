@@ -44,6 +44,8 @@ export interface Begin {
   readonly isClean: boolean
   /** Seconds; Infinity where it never ends by itself. */
   readonly expiryS: number
+  /** It is the node's own and needs no limit. */
+  readonly isOwn?: boolean
 }
 
 export interface Begun {
@@ -101,11 +103,11 @@ export class Sessions {
   }
 
   /** The session for a client that connects. The caller attaches it. */
-  begin({ clientId, owner, isClean, expiryS }: Begin): Begun {
+  begin({ clientId, owner, isClean, expiryS, isOwn = false }: Begin): Begun {
     const records: KeyedRecord[] = []
     let session = this.#byClient.get(clientId)
     // S7: what only ends with a disconnection that never comes would stay for ever.
-    const limitedS = Math.min(expiryS, this.#options.limits.maxSessionExpiryS)
+    const limitedS = isOwn ? expiryS : Math.min(expiryS, this.#options.limits.maxSessionExpiryS)
     if (session !== undefined && (isClean || session.facts.owner !== owner)) {
       records.push(...this.end(session))
       session = undefined
