@@ -19,9 +19,12 @@ import type { ApiOptions } from "../../packages/node/src/api/options.ts"
 import type { KnownDevice } from "../../packages/node/src/api/ports.ts"
 import { openAccess } from "../../packages/node/src/auth/access.ts"
 import { openTokens } from "../../packages/node/src/auth/auth.ts"
+import { openCommands } from "../../packages/node/src/devices/commands/commands.ts"
 import { createIngest } from "../../packages/node/src/devices/ingest.ts"
 import { createLive } from "../../packages/node/src/devices/live.ts"
+import { joinSubscribers } from "../../packages/node/src/devices/local-subscribers.ts"
 import type { Mqtt } from "../../packages/node/src/devices/mqtt/mqtt.ts"
+import { openTwins } from "../../packages/node/src/devices/twins/twins.ts"
 import { createMetrics } from "../../packages/node/src/metrics/metrics.ts"
 import { MemoryStore } from "./memory-store.ts"
 import { openRigFront } from "./mqtt-front.ts"
@@ -62,7 +65,12 @@ export async function apiRig(): Promise<ApiRig> {
     logger,
     maxTokens: 100,
   })
-  const mqtt = await openRigFront({ store, clock: machineClock, random, logger, metrics })
+  const commands = openCommands({ store, clock: machineClock, random, logger, metrics })
+  const twins = openTwins({ store, clock: machineClock, logger })
+  const local = joinSubscribers([commands.replies, twins.reports])
+  const mqtt = await openRigFront({ store, clock: machineClock, random, logger, metrics, local })
+  commands.begin(mqtt.own)
+  twins.begin(mqtt.own)
   const { credentials, bans } = openAccess({
     documents: store,
     tokens,
@@ -95,6 +103,8 @@ export async function apiRig(): Promise<ApiRig> {
     ingest: createIngest({ store, clock, logger, metrics }),
     devices: devicesOf(store),
     mqtt,
+    commands,
+    twins,
     live: createLive({ store, metrics }),
     metrics,
     expose: () => metrics.expose(),

@@ -12,6 +12,7 @@ export interface RigFrontOptions extends Partial<Pick<MqttOptions, "listen" | "b
   readonly random: Random
   readonly logger: Logger
   readonly metrics: MqttOptions["metrics"]
+  readonly local?: MqttOptions["local"]
 }
 
 const limits: MqttLimits = {

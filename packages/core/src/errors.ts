@@ -57,6 +57,19 @@ export const errorRegistry = {
   twin_invalid: entry(400, "never", "A change of what a device should be is malformed or too large."),
   twin_not_found: entry(404, "never", "Nothing is desired of this device, and it has reported no state."),
   twin_conflict: entry(409, "never", "Another version of what is desired is in force than the one that was named."),
+  // documents
+  document_invalid: entry(400, "never", "A document has mistakes; all of them are listed with the path of each."),
+  document_not_found: entry(404, "never", "No document of this kind has this name."),
+  // effects
+  effect_in_doubt: entry(504, "never", "An attempt ended without anybody knowing whether it had its effect."),
+  effect_not_found: entry(404, "never", "No effect with this key is remembered."),
+  effects_busy: entry(503, "later", "More effects are under way than the written limit allows."),
+  webhook_refused: entry(403, "never", "The webhook's address is not one that this node may call."),
+  webhook_rejected: entry(502, "never", "The webhook's host answered that it does not take the request."),
+  webhook_failed: entry(502, "later", "The webhook's host cannot be reached, or says that it fails just now."),
+  // alarms
+  alarm_not_found: entry(404, "never", "No alarm has this id."),
+  alarm_invalid: entry(400, "never", "The description of an alarm or of its silence is malformed."),
   // query
   query_invalid: entry(400, "never", "The SQL statement cannot be parsed or bound."),
   query_refused: entry(403, "never", "The statement is not a plain SELECT over the offered views and functions."),

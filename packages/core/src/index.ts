@@ -8,6 +8,14 @@ export {
   type TokenRequest,
   type Tokens,
 } from "./access.ts"
+export {
+  type AlarmChange,
+  type AlarmEvent,
+  type AlarmInfo,
+  type AlarmNote,
+  type Alarms,
+  alarmChanges,
+} from "./alarms.ts"
 export type { Clock, Closeable, Counter, Histogram, Logger, LogLevel, Metrics, Random, Timer } from "./ambient.ts"
 export { type AttemptOptions, type Attempts, createAttempts } from "./attempts.ts"
 export {
@@ -42,6 +50,35 @@ export {
   type Permissions,
 } from "./credentials.ts"
 export type { Disk, DiskFile, DiskLock, OpenOptions } from "./disk.ts"
+export {
+  type AppliedDocument,
+  type Document,
+  type DocumentChange,
+  type DocumentKind,
+  type DocumentMetadata,
+  type DocumentMistake,
+  type Documents,
+  documentApiVersion,
+  type JsonSchema,
+  type StoredDocument,
+} from "./documents.ts"
+export {
+  type Action,
+  type ActionType,
+  type AlarmAction,
+  type CommandAction,
+  type Effect,
+  type EffectInfo,
+  type EffectState,
+  type Effects,
+  type Executor,
+  type Executors,
+  type FunctionAction,
+  type PublishAction,
+  type Severity,
+  severities,
+  type WebhookAction,
+} from "./effects.ts"
 export {
   type ErrorCode,
   type ErrorEntry,

@@ -7,6 +7,7 @@ import { createMapper } from "./devices/mapping/mapping.ts"
 import type { MqttAccess } from "./devices/mqtt/access.ts"
 import type { MqttLimits } from "./devices/mqtt/limits.ts"
 import { type Mqtt, openMqtt } from "./devices/mqtt/mqtt.ts"
+import type { LocalSubscriber } from "./devices/mqtt/own-messages.ts"
 import type { MqttStore } from "./devices/mqtt/store.ts"
 import type { PayloadLimits } from "./devices/payload/limits.ts"
 import type { Registry } from "./metrics/metrics.ts"
@@ -27,6 +28,8 @@ export interface FrontOptions {
   readonly access: MqttAccess
   readonly series: SeriesCache
   readonly payloadLimits: PayloadLimits
+  /** Sees messages on the topics that it wants. */
+  readonly local: LocalSubscriber
 }
 
 /** Throws `listen_failed` and `tls_invalid`. */

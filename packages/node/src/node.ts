@@ -14,11 +14,14 @@ import { type Access, openAccess } from "./auth/access.ts"
 import { type MadeAdmin, type OpenedTokens, openTokens } from "./auth/auth.ts"
 import { isLoopback, parseAddress } from "./config/address.ts"
 import type { Config } from "./config/schema.ts"
+import { type OpenedCommands, openCommands } from "./devices/commands/commands.ts"
 import { createDevices } from "./devices/devices.ts"
 import { createIngest, type IngestOptions } from "./devices/ingest.ts"
 import { createLive } from "./devices/live.ts"
+import { joinSubscribers } from "./devices/local-subscribers.ts"
 import type { Mqtt } from "./devices/mqtt/mqtt.ts"
 import { defaultPayloadLimits, type PayloadLimits } from "./devices/payload/limits.ts"
+import { type OpenedTwins, openTwins } from "./devices/twins/twins.ts"
 import { openDisk } from "./disk/disk.ts"
 import { createMetrics, type Registry } from "./metrics/metrics.ts"
 import { openProcessMetrics } from "./metrics/process-metrics.ts"
@@ -113,6 +116,8 @@ interface Rooms {
   readonly query: Query
   readonly api: Api
   readonly mqtt: Mqtt
+  readonly commands: OpenedCommands
+  readonly twins: OpenedTwins
 }
 
 /** In the order in which each needs those before it. */
@@ -152,6 +157,8 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
       residentBytes: () => process.memoryUsage.rss(),
     }),
   )
+  const commands = keep(openCommands({ ...common, store, logger: logger("devices") }))
+  const twins = openTwins({ ...common, store, logger: logger("devices") })
   const mqtt = keep(
     await openMqttFront({
       ...common,
@@ -162,10 +169,14 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
       access: access.mqtt,
       series: new SeriesCache(),
       payloadLimits: payloadLimitsOf(config),
+      local: joinSubscribers([commands.replies, twins.reports]),
     }),
   )
-  const front = { store, tokens, access, query, mqtt, consoleFolder: options.consoleFolder ?? ownConsole }
-  return { store, tokens, access, query, mqtt, api: keep(await openFront(common, front)) }
+  commands.begin(mqtt.own)
+  twins.begin(mqtt.own)
+  const front = { store, tokens, access, query, mqtt, commands, twins }
+  const consoleFolder = options.consoleFolder ?? ownConsole
+  return { ...front, api: keep(await openFront(common, { ...front, consoleFolder })) }
 }
 
 /** Where the build puts the console's package, beside this one. */
@@ -174,7 +185,16 @@ const ownConsole = fileURLToPath(new URL("../../console/dist", import.meta.url))
 /** The API, and the devices behind it. */
 async function openFront(
   common: Common,
-  { store, tokens, access, query, mqtt, consoleFolder }: Omit<Rooms, "api"> & { readonly consoleFolder: string },
+  {
+    store,
+    tokens,
+    access,
+    query,
+    mqtt,
+    commands,
+    twins,
+    consoleFolder,
+  }: Omit<Rooms, "api"> & { readonly consoleFolder: string },
 ): Promise<Api> {
   const { config, metrics, clock, logger } = common
   const { api } = config
@@ -194,6 +214,8 @@ async function openFront(
     ingest: createIngest({ store, clock, metrics, logger: logger("devices"), ...ingestLimits(config) }),
     devices: createDevices({ query }),
     mqtt,
+    commands,
+    twins,
     live: createLive({ store, metrics, maxListeners: maxConnections, maxQueuedReadings: api.live.maxQueuedReadings }),
     expose: () => metrics.expose(),
     logger: logger("api"),

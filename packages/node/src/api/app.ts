@@ -17,6 +17,7 @@ import { createProblemHandler } from "./problems.ts"
 import { addRequestHooks, createRequestIds, notFound, type Requests } from "./requests.ts"
 import { addBanRoutes } from "./routes/bans.ts"
 import { addClientRoutes } from "./routes/clients.ts"
+import { addCommandRoutes } from "./routes/commands.ts"
 import { addConsoleRoutes, sendPlaceholder } from "./routes/console.ts"
 import { addCredentialRoutes } from "./routes/credentials.ts"
 import { addDeviceRoutes } from "./routes/devices.ts"
@@ -26,6 +27,7 @@ import { addNodeRoutes } from "./routes/node.ts"
 import { addQueryRoutes } from "./routes/query.ts"
 import { addReadingsRoute } from "./routes/readings.ts"
 import { addTokenRoutes } from "./routes/tokens.ts"
+import { addTwinRoutes } from "./routes/twins.ts"
 import { type AcceptWebSocket, addUpgrades } from "./upgrades.ts"
 
 export interface App {
@@ -121,6 +123,8 @@ async function addRoutes(
     addReadingsRoute(scope, bodies)
   })
   addDeviceRoutes(app, options)
+  addCommandRoutes(app, options)
+  addTwinRoutes(app, options)
   addQueryRoutes(app, { ...options, stallMs: limits.stallMs })
   const live = addLiveRoute(app, { ...options, accept, maxConnections: limits.maxLiveConnections })
   const mqtt = addMqttRoute(app, { ...options, accept, maxConnections: limits.maxMqttConnections })

@@ -79,7 +79,7 @@ export const pagePolicy =
   "connect-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 const preflightHeaders = {
-  "access-control-allow-methods": "GET, HEAD, POST, DELETE",
+  "access-control-allow-methods": "GET, HEAD, POST, PATCH, DELETE",
   "access-control-allow-headers": "authorization, content-type, content-encoding, idempotency-key, x-request-id",
   "access-control-max-age": "600",
   // Browsers ask before a public page calls a node in a private network.

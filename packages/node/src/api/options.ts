@@ -1,5 +1,17 @@
 /** What the API room needs from outside, and its written limits. */
-import type { Bans, Clock, Credentials, Logger, Metrics, Query, Random, Store, Tokens } from "@brume/core"
+import type {
+  Bans,
+  Clock,
+  Commands,
+  Credentials,
+  Logger,
+  Metrics,
+  Query,
+  Random,
+  Store,
+  Tokens,
+  Twins,
+} from "@brume/core"
 import type { DevicesPort, IngestPort, LivePort, MqttPort } from "./ports.ts"
 
 export interface ApiOptions {
@@ -21,6 +33,8 @@ export interface ApiOptions {
   readonly devices: DevicesPort
   readonly live: LivePort
   readonly mqtt: MqttPort
+  readonly commands: Pick<Commands, "start" | "get" | "ended" | "list">
+  readonly twins: Pick<Twins, "get" | "set">
   readonly metrics: Metrics
   /** All metrics of the node in Prometheus's text format. */
   readonly expose: () => Promise<string>

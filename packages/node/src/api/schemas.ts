@@ -1,5 +1,5 @@
 /** JSON shapes that several operations share, and the form of times in JSON. */
-import { banKinds, errorRegistry, type Reading } from "@brume/core"
+import { banKinds, commandStates, errorRegistry, type Reading } from "@brume/core"
 import type { JsonSchema } from "./operation.ts"
 
 /** ISO 8601 in UTC with microseconds. @param us µs since 1970 UTC */
@@ -267,6 +267,84 @@ const client = {
   },
 }
 
+export const commandExample = {
+  id: "5f0c6b1d2e3a49587c61d2c0a1b2c3d4",
+  device: "fan-1",
+  command: "start",
+  input: { speed: 3 },
+  source: "token/k7f3a9",
+  state: "done",
+  created: "2025-01-01T00:00:00.000000Z",
+  deadline: "2025-01-01T00:00:10.000000Z",
+  retries: 0,
+  attempts: 1,
+  ended: "2025-01-01T00:00:00.031000Z",
+  output: { speed: 3 },
+}
+
+const command = {
+  $id: "Command",
+  type: "object",
+  description: "A command to a device, and what became of it.",
+  required: ["id", "device", "command", "input", "source", "state", "created", "deadline", "retries", "attempts"],
+  properties: {
+    id: { type: "string" },
+    device: { type: "string" },
+    command: { type: "string" },
+    input: { description: "Any JSON." },
+    source: { type: "string", description: "Who wanted it: `token/…`, `rule/…`, `function/…`." },
+    state: {
+      type: "string",
+      enum: commandStates,
+      description: "`failed` is certain; in doubt is what may have been carried out, without an answer in time.",
+    },
+    created: time,
+    deadline: { ...time, description: "Until when an answer is awaited." },
+    retries: { type: "integer", description: "How often it is sent again at most." },
+    attempts: { type: "integer", description: "How often it was sent, or put into the device's session." },
+    accepted: { ...time, description: "When the device said that it has it." },
+    ended: { ...time, description: "When its outcome was known." },
+    late: { type: "boolean", description: "The answer came when the command was in doubt already." },
+    output: { description: "What the device answered." },
+    error: {
+      type: "object",
+      description: "Why it failed, or is in doubt.",
+      required: ["code", "message"],
+      properties: { code: { type: "string" }, message: { type: "string" } },
+    },
+  },
+}
+
+export const twinExample = {
+  device: "fan-1",
+  desired: { version: 2, values: { speed: 3 }, time: "2025-01-01T00:00:00.000000Z" },
+  reported: { version: 7, values: { speed: 1, firmware: "1.4" }, time: "2025-01-01T00:00:00.000000Z" },
+  delta: { speed: 3 },
+}
+
+const twinHalf = {
+  type: "object",
+  required: ["version", "values"],
+  properties: {
+    version: { type: "integer", description: "Grows by one with each change; 0 where nothing was ever said." },
+    values: { type: "object" },
+    time: { ...time, description: "When it last changed. Missing where it never did." },
+  },
+}
+
+const twin = {
+  $id: "Twin",
+  type: "object",
+  description: "What a device should be, and what it says it is.",
+  required: ["device", "desired", "reported", "delta"],
+  properties: {
+    device: { type: "string" },
+    desired: twinHalf,
+    reported: twinHalf,
+    delta: { type: "object", description: "What is desired and not reported so." },
+  },
+}
+
 /** All of them, by the `$id` with which operations refer to them. */
 export const sharedSchemas: readonly (JsonSchema & { readonly $id: string })[] = [
   problem,
@@ -280,4 +358,6 @@ export const sharedSchemas: readonly (JsonSchema & { readonly $id: string })[] =
   ban,
   device,
   client,
+  command,
+  twin,
 ]

@@ -1,0 +1,109 @@
+/**
+ * Effects: everything that rules and functions do to the world, each with a key, an intent before the attempt, and an
+ * outcome after it. Times are µs since 1970 UTC.
+ */
+import type { CancelSignal } from "./query.ts"
+import type { KeyedRecord } from "./store.ts"
+
+export interface PublishAction {
+  readonly type: "publish"
+  readonly topic: string
+  readonly payload: string
+  readonly qos: 0 | 1 | 2
+  readonly retain: boolean
+}
+
+export interface CommandAction {
+  readonly type: "command"
+  readonly device: string
+  readonly command: string
+  /** JSON. */
+  readonly input: unknown
+  readonly deadlineMs: number
+}
+
+export interface FunctionAction {
+  readonly type: "function"
+  readonly name: string
+  /** JSON. */
+  readonly input: unknown
+}
+
+export interface WebhookAction {
+  readonly type: "webhook"
+  readonly url: string
+  readonly method: "POST" | "PUT" | "PATCH" | "DELETE" | "GET"
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+export interface AlarmAction {
+  readonly type: "alarm"
+  readonly change: "raise" | "clear"
+  /** The alarm's name; with the device it is the alarm. */
+  readonly alarm: string
+  readonly device?: string
+  readonly severity?: Severity
+  readonly message?: string
+}
+
+/** From what is good to know to what must be acted on now. */
+export const severities = ["info", "warning", "critical"] as const
+export type Severity = (typeof severities)[number]
+
+export type Action = PublishAction | CommandAction | FunctionAction | WebhookAction | AlarmAction
+export type ActionType = Action["type"]
+
+export interface Effect<A extends Action = Action> {
+  /** Hex, from {@link Effects.keyOf}: the same cause gives the same key. */
+  readonly key: string
+  /** Who wants it: `rule/<name>`, `function/<name>`. */
+  readonly source: string
+  readonly action: A
+  readonly created: number
+}
+
+/** How an effect stands; all but `pending` are final. */
+export type EffectState = "pending" | "done" | "failed" | "in-doubt"
+
+/** An effect as it is listed. */
+export interface EffectInfo {
+  readonly key: string
+  readonly source: string
+  readonly type: ActionType
+  /** What it is done to: a topic, `device/command`, a function, a host, an alarm. */
+  readonly target: string
+  readonly state: EffectState
+  readonly attempts: number
+  readonly created: number
+  readonly ended?: number
+  /** Why it failed or is in doubt. */
+  readonly message?: string
+}
+
+/**
+ * Does one kind of action. Resolves when it was done; throws `effect_in_doubt` when nobody knows, and anything else when it
+ * certainly was not done. Aborted at the effect's deadline; what has not settled by then is in doubt.
+ */
+export type Executor<A extends Action> = (effect: Effect<A>, signal: CancelSignal) => Promise<void>
+
+export interface Executors {
+  readonly publish: Executor<PublishAction>
+  readonly command: Executor<CommandAction>
+  readonly function: Executor<FunctionAction>
+  readonly webhook: Executor<WebhookAction>
+  readonly alarm: Executor<AlarmAction>
+}
+
+/**
+ * What rules and functions need: put the intent into the commit of its cause, and hand the effect over when that commit
+ * is durable. Where the commit is refused nothing is to be done: {@link Effects.intend} remembers nothing.
+ */
+export interface Effects {
+  /** SHA-256 in hex of the parts; e.g. `["rule", name, node, epoch, seq, index]`, `["schedule", name, time, index]`. */
+  keyOf(parts: readonly (string | number)[]): string
+  /** The record of the intent, or undefined where an effect with this key is remembered already: then nothing is to be done. */
+  intend(effect: Effect): KeyedRecord | undefined
+  /** Attempts them in order, at once, without waiting for any. To be called when their intents are durable. */
+  perform(effects: readonly Effect[]): void
+}
