@@ -130,18 +130,21 @@ function configExample(sections) {
   return `${lines.join("\n")}\n`
 }
 
-/** One object of a list, each of its keys with what it means. */
+/** One object of a list, each of its keys with what it means. A key may be a section, or such a list again. */
 function exampleItem(name, items) {
   const lines = [`# ${name}:`]
   let lastSection
   for (const [index, key] of items.entries()) {
-    const [member, inner] = key.path.split(".")
-    const section = inner === undefined ? undefined : member
-    if (section !== undefined && section !== lastSection) lines.push(`#     ${section}:`)
+    const [, section, isList, inner = key.path] = /^(?:(\w+)(\[\])?\.)?(\w+)$/.exec(key.path)
+    const isFirst = index === 0 || (section !== lastSection && isList !== undefined)
+    if (section !== undefined && isList === undefined && section !== lastSection) lines.push(`#     ${section}:`)
     lastSection = section
-    const indent = section === undefined ? "    " : "      "
+    const depth = section === undefined ? 4 : isList === undefined ? 6 : 8
+    const indent = " ".repeat(depth)
+    const isListItself = items[index + 1]?.path.startsWith(`${key.path}[].`)
     lines.push(`# ${indent}# ${key.meaning} (${key.type}; ${withoutIt(key)})`)
-    lines.push(`# ${index === 0 ? "  - " : indent}${inner ?? member}: ${exampleValue(key)}`)
+    const value = isListItself ? "" : ` ${exampleValue(key)}`
+    lines.push(`# ${isFirst ? `${" ".repeat(depth - 2)}- ` : indent}${inner}:${value}`)
   }
   return lines
 }

@@ -27,7 +27,9 @@ test("the example file changes nothing as it is", async () => {
 })
 
 test("every line of the example file, uncommented, is valid, and gives the default where there is one", async () => {
-  const { config, origins } = await resolveYaml(example.replace(/^( *)# (\w+:(?: |$)| {2})/gm, "$1$2"))
+  // A password comes from a file or from a variable, never from both.
+  const either = example.replace(/^ *# +passwordVariable: .*$/m, "")
+  const { config, origins } = await resolveYaml(either.replace(/^( *)# (\w+:(?: |$)| {2})/gm, "$1$2"))
   expect([...origins.values()].filter((origin) => origin === "default")).toEqual([])
   const { node, store, mqtt, ...defaults } = (await resolveYaml("")).config
   const mapping = {
@@ -43,6 +45,27 @@ test("every line of the example file, uncommented, is valid, and gives the defau
     multiply: 1,
     add: 0,
   }
+  const bridge = {
+    name: "headquarters",
+    url: "mqtts://broker.example.com:8883",
+    protocol: "5.0",
+    clientId: "site-7",
+    username: "site-7",
+    passwordFile: "/etc/brume/headquarters.password",
+    tls: {
+      authorityFile: "/etc/brume/headquarters.crt",
+      certificateFile: "/etc/brume/site-7.crt",
+      keyFile: "/etc/brume/site-7.key",
+    },
+    topics: [{ direction: "both", local: "plant/#", remote: "site-7/plant/#", qos: "1" }],
+    keepAliveMs: 60_000,
+    connectTimeoutMs: 30_000,
+    firstRetryMs: 1_000,
+    maxRetryMs: 60_000,
+    maxInflight: 100,
+    maxPacketBytes: 2 ** 20,
+    maxHops: 8,
+  }
   const retention = { maxAgeMs: 90 * 86_400_000, maxBytes: 20 * 2 ** 30 }
   expect(config).toEqual({
     ...defaults,
@@ -53,6 +76,7 @@ test("every line of the example file, uncommented, is valid, and gives the defau
       ...mqtt,
       listen: "127.0.0.1:1883",
       maxConnectionsPerAddress: 100,
+      bridges: [bridge],
       tls: {
         listen: "0.0.0.0:8883",
         certificateFile: "/etc/brume/mqtt.crt",

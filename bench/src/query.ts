@@ -81,7 +81,9 @@ function contender(
       const readings = Math.round(stored * scale)
       // History ends now, so that "the last hour" has 3,000 readings of each series.
       const startMs = Date.now() - (readings / series) * stepMs
-      await runLoad({ ...common, connections: 4, batch: 5000, readings, startMs })
+      const history = await runLoad({ ...common, connections: 4, batch: 5000, readings, startMs })
+      // A contender that refused some would answer over fewer rows than the other.
+      if (history.failures > 0) throw new Error(`${name}: ${history.failures} writes of the history failed`)
       const seconds = 20 * scale
       const arriving = runLoad({
         ...common,

@@ -47,12 +47,11 @@ const everybody = {
   left() {},
 } as const
 
-/** @param listen where over TCP; nowhere without it */
-export function openRigFront(options: RigFrontOptions, listen?: MqttOptions["listen"]): Promise<Mqtt> {
+/** Listens over TCP where `listen` says so, else nowhere. */
+export function openRigFront(options: RigFrontOptions): Promise<Mqtt> {
   return openMqtt({
     nodeId: options.store.epoch,
     ...options,
-    listen,
     version: "0.0.0-rig",
     limits,
     access: { authenticate: async () => everybody },

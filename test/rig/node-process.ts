@@ -11,6 +11,8 @@ export interface NodeProcess extends AsyncDisposable {
   readonly url: string
   /** Where it listens for MQTT, or undefined. */
   readonly mqttPort: number | undefined
+  /** Where it listens for MQTT over TLS. */
+  readonly mqttsPort: number | undefined
   readonly token: string
   readonly child: ChildProcess
   /** What it wrote to stderr so far. */
@@ -55,12 +57,18 @@ export async function startNode(folder: string, args: readonly string[] = []): P
     log = (log + chunk.toString()).slice(-100_000)
   })
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve))
-  const { url, mqttPort } = await new Promise<Pick<NodeProcess, "url" | "mqttPort">>((resolve, reject) => {
+  type Ready = Pick<NodeProcess, "url" | "mqttPort" | "mqttsPort">
+  const { url, mqttPort, mqttsPort } = await new Promise<Ready>((resolve, reject) => {
     let stdout = ""
     child.stdout.on("data", (chunk: Buffer) => {
       stdout += chunk.toString()
-      const [, url, mqtt] = /^ready (http:\S+)(?: mqtt:\/\/\S+:(\d+))?.* in \d+ ms$/m.exec(stdout) ?? []
-      if (url !== undefined) resolve({ url, mqttPort: mqtt === undefined ? undefined : Number(mqtt) })
+      const [line, url] = /^ready (http:\S+).* in \d+ ms$/m.exec(stdout) ?? []
+      if (line === undefined || url === undefined) return
+      const portOf = (scheme: string): number | undefined => {
+        const port = new RegExp(` ${scheme}://\\S+:(\\d+)`).exec(line)?.[1]
+        return port === undefined ? undefined : Number(port)
+      }
+      resolve({ url, mqttPort: portOf("mqtt"), mqttsPort: portOf("mqtts") })
     })
     child.once("close", (code) => reject(new Error(`brume up ended with ${code}\n${log}`)))
   })
@@ -74,6 +82,7 @@ export async function startNode(folder: string, args: readonly string[] = []): P
   return {
     url,
     mqttPort,
+    mqttsPort,
     token,
     child,
     log: () => log,

@@ -75,10 +75,8 @@ test("the device in Python speaks through paho, and ends with the others", async
   if (!hasPaho) ctx.skip(noPaho)
   const { store, logger, options } = await apiRig()
   const { random } = options
-  const front = await openRigFront(
-    { store, clock: machineClock, random, logger, metrics: createMetrics() },
-    { host: "127.0.0.1", port: 0 },
-  )
+  const listen = { host: "127.0.0.1", port: 0 }
+  const front = await openRigFront({ store, clock: machineClock, random, logger, metrics: createMetrics(), listen })
   onTestFinished(() => front.close())
   const told: string[] = []
   const devices = await openMqttDevices({

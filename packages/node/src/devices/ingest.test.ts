@@ -246,11 +246,26 @@ describe("an idempotency key", () => {
     expect((await Promise.all(attempts)).toSorted()).toEqual(["no error", "no error", "no error", "store_full"])
     expect(store.readingCount).toBe(1)
     store.isHeld = false
-    store.refuses = new FogError("store_busy", { message: "busy" })
+    store.refuses = new FogError("store_full", { message: "full" })
     const other = { ...sender, idempotencyKey: "order-2" }
-    expect(await codeOf(ingest.readings(body(1), "json", other))).toBe("store_busy")
+    expect(await codeOf(ingest.readings(body(1), "json", other))).toBe("store_full")
     store.refuses = undefined
     expect(await ingest.readings(body(1), "json", other)).not.toHaveProperty("replayed")
+  })
+
+  test("waits for a busy store, and is refused when that lasts", async () => {
+    const { store, clock, ingest } = rig()
+    store.refuses = new FogError("store_busy", { message: "busy" })
+    const waiting = ingest.readings(body(1), "json", sender)
+    await clock.run(1_000)
+    store.refuses = undefined
+    await clock.run(10)
+    expect(await waiting).toMatchObject({ accepted: 1, seq: 1 })
+    store.refuses = new FogError("store_busy", { message: "busy" })
+    const refused = codeOf(ingest.readings(body(2), "json", { ...sender, idempotencyKey: "order-2" }))
+    await clock.run(6_000)
+    expect(await refused).toBe("store_busy")
+    expect(store.readingCount).toBe(1)
   })
 
   test("belongs to its token", async () => {

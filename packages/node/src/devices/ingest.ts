@@ -3,6 +3,7 @@ import { createHash } from "node:crypto"
 import {
   type Clock,
   type FogError,
+  isFogError,
   type Logger,
   type Metrics,
   type Principal,
@@ -118,8 +119,13 @@ interface Flight {
   readonly outcome: Promise<Outcome>
 }
 
+/** How long a request waits for a busy store, and how often it tries. Its body stays within the budget of all bodies. ms. */
+const longestWaitMs = 5_000
+const retryMs = 10
+
 class Intake {
   readonly #store: IngestOptions["store"]
+  readonly #clock: Clock
   readonly #scopes = new DeviceScopes()
   readonly #idempotency: Idempotency
   /** By record key. As many as requests are under way, which the API limits. */
@@ -127,6 +133,7 @@ class Intake {
 
   constructor({ store, clock, logger, metrics, idempotency: limits = defaultIdempotencyLimits }: IngestOptions) {
     this.#store = store
+    this.#clock = clock
     this.#idempotency = new Idempotency({ store, clock, logger, limits })
     const remembered = (): number => this.#idempotency.size
     metrics.gauge("brume_devices_idempotency_keys", "Idempotency keys that are remembered", remembered)
@@ -141,9 +148,22 @@ class Intake {
       const key = idempotencyKeyOf(principal?.tokenId ?? "", idempotencyKey)
       return this.#storeOnce(batch, key, hashPayload())
     }
-    const { seq, durable } = this.#store.append(batch)
+    const { seq, durable } = await this.#taken(() => this.#store.append(batch))
     await durable
     return { accepted: batch.length, seq, epoch }
+  }
+
+  /** A busy store is waited for: a sender that is faster than the disk is slowed down, and refused only when it lasts. */
+  async #taken<T>(append: () => T): Promise<T> {
+    const until = this.#clock.monotonic() + longestWaitMs
+    for (;;) {
+      try {
+        return append()
+      } catch (error) {
+        if (!isFogError(error, "store_busy") || this.#clock.monotonic() >= until) throw error
+        await new Promise<void>((resolve) => this.#clock.after(retryMs, resolve))
+      }
+    }
   }
 
   async #storeOnce(batch: ReadingBatch, key: string, hash: string): Promise<StoredReadings> {
@@ -168,10 +188,13 @@ class Intake {
   }
 
   async #append(batch: ReadingBatch, key: string, hash: string): Promise<Outcome> {
-    const outcome = { accepted: batch.length, seq: this.#store.stats().nextSeq, epoch: this.#store.epoch }
-    const entry = this.#idempotency.entryFor(key, hash, outcome)
-    const { seq, durable } = this.#store.append(batch, entry.records)
-    this.#idempotency.appended(entry)
+    const { outcome, seq, durable } = await this.#taken(() => {
+      const outcome = { accepted: batch.length, seq: this.#store.stats().nextSeq, epoch: this.#store.epoch }
+      const entry = this.#idempotency.entryFor(key, hash, outcome)
+      const appended = this.#store.append(batch, entry.records)
+      this.#idempotency.appended(entry)
+      return { outcome, ...appended }
+    })
     try {
       await durable
     } catch (error) {

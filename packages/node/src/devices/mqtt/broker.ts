@@ -1,6 +1,6 @@
 /** What all connections share. */
 import type { Clock, KeyedRecord, Logger, Random } from "@brume/core"
-import type { Mapper } from "../mapping/mapping.ts"
+import type { Mapper, TopicMapping } from "../mapping/mapping.ts"
 import type { MqttAccess } from "./access.ts"
 import { Addresses } from "./addresses.ts"
 import { Trails } from "./bridge/trails.ts"
@@ -44,6 +44,8 @@ export interface BrokerOptions {
 
 /** Topics that are remembered with what they mean and where they go. */
 const maxTopics = 100_000
+/** Content types that say more of a payload than its topic does. */
+const heededTypes: ReadonlySet<string> = new Set(["application/senml+json", "application/json"])
 const noMatches = { subscribers: [], groups: [] }
 
 export class Broker {
@@ -109,6 +111,7 @@ export class Broker {
       create: (name) => ({
         name,
         mapping: mapper.resolve(name),
+        byContentType: undefined,
         isTooLong: isTooLong(name, limits),
         isSystem: name.startsWith("$"),
         isLocal: local?.wants(name) === true,
@@ -210,6 +213,17 @@ export class Broker {
     const session = this.sessions.get(clientId)
     if (session !== undefined && isForgotten) for (const record of this.sessions.end(session)) this.#later.put(record)
     return connection !== undefined || session !== undefined
+  }
+
+  /** What a topic means for payloads of a content type. */
+  mappingOf(topic: Topic, contentType: string): TopicMapping | undefined {
+    if (!heededTypes.has(contentType)) return topic.mapping
+    topic.byContentType ??= new Map()
+    const known = topic.byContentType.get(contentType)
+    if (known !== undefined || topic.byContentType.has(contentType)) return known
+    const mapping = this.options.mapper.resolve(topic.name, contentType)
+    topic.byContentType.set(contentType, mapping)
+    return mapping
   }
 
   /** Every so often: ends what is over. */

@@ -10,6 +10,8 @@ import type { Matches, SubscriptionTree } from "./topics/subscription-tree.ts"
 export interface Topic {
   readonly name: string
   readonly mapping: TopicMapping | undefined
+  /** The same for payloads of a content type of MQTT 5 that the mapping heeds. */
+  byContentType: Map<string, TopicMapping | undefined> | undefined
   /** It is longer, or has more levels, than the server takes. */
   readonly isTooLong: boolean
   /** It begins with `$`: not for everybody. */

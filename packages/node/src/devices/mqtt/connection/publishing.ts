@@ -1,9 +1,10 @@
 /** PUBLISH from a client: which topic, whether it may, which readings, who gets it, and what is answered. */
+import type { TopicMapping } from "../../mapping/mapping.ts"
 import type { Message } from "../message.ts"
 import { hasRoutes, refreshRoutes, type Topic } from "../routes.ts"
 import { incomingRecord } from "../session/records.ts"
 import { packetType } from "../wire/packet-type.ts"
-import { forwardedProperties, type PublishFrame } from "../wire/publish-frame.ts"
+import { forwardedProperties, type PublishFrame, propertiesOf } from "../wire/publish-frame.ts"
 import { reason } from "../wire/reason.ts"
 import { answerCode, type Client, holds } from "./client.ts"
 import type { Connection } from "./connection.ts"
@@ -149,8 +150,15 @@ function forbid(connection: Connection, client: Client, { topic, frame }: Public
   intake.answer(connection, answerCode(type, reason.notAuthorized, frame.packetId))
 }
 
+/** Properties are decoded only where there are some, which devices seldom send. */
+function mappingOf({ broker }: Connection, { topic, frame }: Publication): TopicMapping | undefined {
+  if (frame.propertiesStart === frame.propertiesEnd) return topic.mapping
+  const { contentType } = propertiesOf(frame)
+  return contentType === undefined ? topic.mapping : broker.mappingOf(topic, contentType)
+}
+
 function addReadings(connection: Connection, client: Client, { topic, frame }: Publication): void {
-  const { mapping } = topic
+  const mapping = mappingOf(connection, { topic, frame })
   if (mapping === undefined) return
   const { intake, statistics, options } = connection.broker
   const principal = client.identity.principal.devices === undefined ? undefined : client.identity.principal
