@@ -23,6 +23,10 @@ export class MemoryStore implements Store {
   readonly #records = new Map<string, Uint8Array>()
   readonly #listeners = new Set<DurableListener>()
 
+  get nextSeq(): number {
+    return this.#nextSeq
+  }
+
   get durableSeq(): number {
     return this.#nextSeq
   }

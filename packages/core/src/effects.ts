@@ -81,29 +81,58 @@ export interface EffectInfo {
   readonly message?: string
 }
 
+/** How an attempt ended. */
+export interface EffectOutcome {
+  readonly state: Exclude<EffectState, "pending">
+  /** Why it failed or is in doubt. */
+  readonly message?: string
+}
+
+/** What somebody else puts into a commit of its own, and tells how that commit ended. */
+export interface Planned {
+  /** For the commit. */
+  readonly records: readonly KeyedRecord[]
+  /** The commit is durable: it may leave the node. To be called once, or {@link refused}. */
+  durable(): void
+  /** The commit will never be: nothing happened. */
+  refused(): void
+}
+
+/** An action that the node does itself, in the commit of its cause. */
+export interface PlannedAction extends Planned {
+  /** Settles after {@link Planned.durable}; never rejects. `undefined` where the node stops first. */
+  readonly ended: Promise<EffectOutcome | undefined>
+}
+
+/** Prepares one kind of action for the commit of its cause. Throws a FogError where it certainly cannot be done. */
+export type Planner<A extends Action> = (effect: Effect<A>) => PlannedAction
+
 /**
- * Does one kind of action. Resolves when it was done; throws `effect_in_doubt` when nobody knows, and anything else when it
- * certainly was not done. Aborted at the effect's deadline; what has not settled by then is in doubt.
+ * Does one kind of action that happens outside of the log. Resolves when it was done; throws `effect_in_doubt` when nobody
+ * knows, and anything else when it certainly was not done. Aborted at the effect's deadline; what has not settled by then is
+ * in doubt.
  */
 export type Executor<A extends Action> = (effect: Effect<A>, signal: CancelSignal) => Promise<void>
 
+/** Who does what. */
 export interface Executors {
-  readonly publish: Executor<PublishAction>
-  readonly command: Executor<CommandAction>
+  readonly publish: Planner<PublishAction>
+  readonly command: Planner<CommandAction>
+  readonly alarm: Planner<AlarmAction>
   readonly function: Executor<FunctionAction>
   readonly webhook: Executor<WebhookAction>
-  readonly alarm: Executor<AlarmAction>
 }
 
 /**
- * What rules and functions need: put the intent into the commit of its cause, and hand the effect over when that commit
- * is durable. Where the commit is refused nothing is to be done: {@link Effects.intend} remembers nothing.
+ * What rules and functions need: the intent of an effect, and what the node can prepare of it, in the commit of its cause.
+ * After that commit is durable it is attempted, once. Where the commit is refused nothing is done, and nothing remembered.
  */
 export interface Effects {
   /** SHA-256 in hex of the parts; e.g. `["rule", name, node, epoch, seq, index]`, `["schedule", name, time, index]`. */
   keyOf(parts: readonly (string | number)[]): string
-  /** The record of the intent, or undefined where an effect with this key is remembered already: then nothing is to be done. */
-  intend(effect: Effect): KeyedRecord | undefined
-  /** Attempts them in order, at once, without waiting for any. To be called when their intents are durable. */
-  perform(effects: readonly Effect[]): void
+  /**
+   * Undefined where an effect with this key is remembered already: then nothing is to be done. Never throws for what is
+   * wrong with an action: it is planned as failed.
+   */
+  plan(effect: Effect): Planned | undefined
 }

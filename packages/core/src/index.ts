@@ -69,11 +69,15 @@ export {
   type CommandAction,
   type Effect,
   type EffectInfo,
+  type EffectOutcome,
   type EffectState,
   type Effects,
   type Executor,
   type Executors,
   type FunctionAction,
+  type Planned,
+  type PlannedAction,
+  type Planner,
   type PublishAction,
   type Severity,
   severities,
@@ -90,6 +94,14 @@ export {
   type Retry,
   toProblem,
 } from "./errors.ts"
+export {
+  type FunctionCall,
+  type FunctionRuntime,
+  type Functions,
+  type FunctionTriggerType,
+  functionRuntimes,
+  functionTriggers,
+} from "./functions.ts"
 export type {
   CancelSignal,
   Query,

@@ -61,6 +61,8 @@ export interface Store extends Closeable {
   get(kind: KeyedKind, key: string): Uint8Array | undefined
   /** All keys of a kind, in no order. */
   entries(kind: KeyedKind): IterableIterator<[key: string, value: Uint8Array]>
+  /** Sequence that the next record gets. */
+  readonly nextSeq: number
   /** Everything below this sequence is on disk. */
   readonly durableSeq: number
   /** Returns the function that ends the subscription. */

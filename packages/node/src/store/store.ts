@@ -203,6 +203,10 @@ class LayeredStore implements NodeStore {
     return this.#log.epoch
   }
 
+  get nextSeq(): number {
+    return this.#log.nextSeq
+  }
+
   get durableSeq(): number {
     return this.#log.durableSeq
   }

@@ -71,8 +71,8 @@ export function openCommands(options: CommandsOptions): OpenedCommands {
 
 class CommandRoom implements OpenedCommands {
   readonly replies: LocalSubscriber = {
-    wants: (topic) => parseReplyTopic(topic) !== undefined,
-    take: (message) => this.#take(message),
+    version: 0,
+    on: (topic) => (parseReplyTopic(topic) === undefined ? undefined : (message) => this.#take(message)),
   }
   readonly #options: CommandsOptions
   readonly #limits: CommandLimits

@@ -12,9 +12,15 @@ import { type Fanout, type FanoutOptions, planFanout, planFor } from "./fanout.t
 import { Intake } from "./intake.ts"
 import { isTooLong, type MqttLimits } from "./limits.ts"
 import type { Message } from "./message.ts"
-import { type LocalSubscriber, messageOf, type OwnMessage, type PlannedMessage } from "./own-messages.ts"
+import {
+  type LocalSubscriber,
+  type LocalTaker,
+  messageOf,
+  type OwnMessage,
+  type PlannedMessage,
+} from "./own-messages.ts"
 import { Retained } from "./retained.ts"
-import { hasRoutes, refreshRoutes, type Target, type Topic } from "./routes.ts"
+import { hasRoutes, refreshLocal, refreshRoutes, type Target, type Topic } from "./routes.ts"
 import { Backlog } from "./session/backlog.ts"
 import { Later } from "./session/later.ts"
 import { removed, willKey } from "./session/records.ts"
@@ -72,7 +78,7 @@ export class Broker {
   #isFlushDue = false
 
   constructor(options: BrokerOptions) {
-    const { store, clock, random, logger, limits, mapper, nodeId, soon, local } = options
+    const { store, clock, random, logger, limits, mapper, nodeId, soon } = options
     this.options = options
     this.encoder = new PublishEncoder(clock)
     this.congestion = new Congestion(clock)
@@ -114,7 +120,8 @@ export class Broker {
         byContentType: undefined,
         isTooLong: isTooLong(name, limits),
         isSystem: name.startsWith("$"),
-        isLocal: local?.wants(name) === true,
+        local: undefined,
+        localVersion: -1,
         matches: noMatches,
         version: -1,
       }),
@@ -148,7 +155,8 @@ export class Broker {
     const { intake, sessions } = this
     refreshRoutes(topic, sessions.tree)
     if (message.retain) this.#retain(message)
-    if (topic.isLocal) this.#tellLocal(message)
+    refreshLocal(topic, this.options.local)
+    if (topic.local !== undefined) this.#tellLocal(message, topic.local)
     if (!hasRoutes(topic)) return undefined
     const fanout = planFanout(message, { topic, sender }, intake.records, this.#fanouts)
     intake.deliver(fanout)
@@ -247,8 +255,8 @@ export class Broker {
   }
 
   /** O2 in own-messages.ts. */
-  #tellLocal(message: Message): void {
-    const taken = this.options.local?.take(message)
+  #tellLocal(message: Message, take: LocalTaker): void {
+    const taken = take(message)
     if (taken === undefined) return
     for (const record of taken.records) this.intake.record(record)
     this.intake.afterwards((error) => taken.end(error))

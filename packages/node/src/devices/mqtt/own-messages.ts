@@ -47,11 +47,14 @@ export interface TakenMessage {
 }
 
 export interface LocalSubscriber {
-  /** Asked once for each topic; always the same answer. */
-  wants(topic: string): boolean
-  /** A message on a topic that it wants. Must not throw. Undefined where it makes nothing of it. */
-  take(message: Message): TakenMessage | undefined
+  /** Grows when {@link on} may answer otherwise than before. */
+  readonly version: number
+  /** Who takes the messages of a topic; undefined where nobody wants them. */
+  on(topic: string): LocalTaker | undefined
 }
+
+/** Must not throw. Undefined where it makes nothing of the message. */
+export type LocalTaker = (message: Message) => TakenMessage | undefined
 
 const nothing = new Uint8Array(0)
 

@@ -3,6 +3,7 @@
  * subscription changes.
  */
 import type { TopicMapping } from "../mapping/mapping.ts"
+import type { LocalSubscriber, LocalTaker } from "./own-messages.ts"
 import type { Session } from "./session/session.ts"
 import type { Delivery as Terms } from "./topics/subscription.ts"
 import type { Matches, SubscriptionTree } from "./topics/subscription-tree.ts"
@@ -16,8 +17,10 @@ export interface Topic {
   readonly isTooLong: boolean
   /** It begins with `$`: not for everybody. */
   readonly isSystem: boolean
-  /** A part of the node wants to see its messages. */
-  readonly isLocal: boolean
+  /** The part of the node that wants to see its messages. */
+  local: LocalTaker | undefined
+  /** Version of the local subscriptions that this is of. */
+  localVersion: number
   matches: Matches<Session>
   /** Version of the subscriptions that these are of. */
   version: number
@@ -27,6 +30,12 @@ export interface Topic {
 export interface Target {
   readonly session: Session
   readonly terms: Terms
+}
+
+export function refreshLocal(topic: Topic, subscriber: LocalSubscriber | undefined): void {
+  if (subscriber === undefined || topic.localVersion === subscriber.version) return
+  topic.local = subscriber.on(topic.name)
+  topic.localVersion = subscriber.version
 }
 
 export function refreshRoutes(topic: Topic, tree: SubscriptionTree<Session>): void {

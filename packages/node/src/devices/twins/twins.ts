@@ -69,8 +69,8 @@ export function openTwins(options: TwinsOptions): OpenedTwins {
 
 class TwinRoom implements OpenedTwins {
   readonly reports: LocalSubscriber = {
-    wants: (topic) => reporterOf(topic) !== undefined,
-    take: (message) => this.#take(message),
+    version: 0,
+    on: (topic) => (reporterOf(topic) === undefined ? undefined : (message) => this.#take(message)),
   }
   readonly #options: TwinsOptions
   readonly #entries = new Map<string, Entry>()

@@ -1,7 +1,7 @@
 /** PUBLISH from a client: which topic, whether it may, which readings, who gets it, and what is answered. */
 import type { TopicMapping } from "../../mapping/mapping.ts"
 import type { Message } from "../message.ts"
-import { hasRoutes, refreshRoutes, type Topic } from "../routes.ts"
+import { hasRoutes, refreshLocal, refreshRoutes, type Topic } from "../routes.ts"
 import { incomingRecord } from "../session/records.ts"
 import { packetType } from "../wire/packet-type.ts"
 import { forwardedProperties, type PublishFrame, propertiesOf } from "../wire/publish-frame.ts"
@@ -57,7 +57,8 @@ function spread(connection: Connection, client: Client, { topic, frame }: Public
   const { broker } = connection
   addReadings(connection, client, { topic, frame })
   refreshRoutes(topic, broker.sessions.tree)
-  if (!frame.isRetained && !topic.isLocal && !hasRoutes(topic)) return
+  refreshLocal(topic, broker.options.local)
+  if (!frame.isRetained && topic.local === undefined && !hasRoutes(topic)) return
   const fanout = broker.publish(messageOf(connection, topic, frame), topic, client.session)
   if (fanout !== undefined) broker.congestion.check(connection, client.session, fanout)
 }
