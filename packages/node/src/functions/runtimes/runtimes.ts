@@ -24,10 +24,8 @@ export interface RuntimesOptions {
 }
 
 export interface Runtimes extends Closeable {
-  /** What keeps functions in on this machine. The functions room refuses `unsandboxed` until an admin accepts it. */
-  readonly sandbox: "bubblewrap" | "unsandboxed"
-  /** Why it is not better, for people. */
-  readonly sandboxReason: string | undefined
+  /** What this machine gives; looked at once, at the first call. */
+  inspect(): Promise<Machine>
   /** Throws `runtime_missing`, with the remedy, where this machine cannot run it. */
   check(runtime: FunctionRuntime): Promise<void>
   /** Starts the first instance at once; errors of that show in status(), ready() and calls. */
