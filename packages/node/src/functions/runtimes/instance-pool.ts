@@ -6,6 +6,7 @@ import { explainEnding } from "./explain-ending.ts"
 import { type Departure, Instance } from "./instance.ts"
 import { Job } from "./job.ts"
 import { LineGate } from "./line-gate.ts"
+import { deepest, isTooDeep } from "./nesting.ts"
 import type { Pool, PoolOptions, PoolState, PoolStatus } from "./pool.ts"
 import type { Invocation } from "./runtime.ts"
 
@@ -371,6 +372,11 @@ class InstancePool implements Pool {
 
 function eventText(name: string, event: unknown): string {
   const text = JSON.stringify(event ?? null)
+  if (isTooDeep(event, text.length))
+    throw new FogError("payload_too_large", {
+      message: `The event for function ${name} nests deeper than ${deepest}`,
+      hint: "Make it flatter.",
+    })
   if (text.length <= mostEventBytes) return text
   throw new FogError("payload_too_large", {
     message: `The event for function ${name} has ${text.length} characters as JSON; at most ${mostEventBytes} are taken`,
