@@ -140,15 +140,18 @@ export function describeFaults(trials: RuntimeTrials, runtimes: TrialRuntimes): 
   })
 
   describe("memory", () => {
-    test.each(["heapBomb", "bufferBomb", "textBomb"])("%s ends with the limit named, and the next call works", async (action) => {
-      await using bed = open()
-      const error = await bed.error(action)
-      if (error.code !== "function_failed") {
-        expect(error).toMatchObject({ code: "function_crashed", hint: expect.stringContaining("memoryMiB") })
-        expect(error.message).toContain("memory limit of 128 MiB")
-      } else expect(error.message, "a text has a longest length too").toContain("string length")
-      await expectWell(bed)
-    })
+    test.each(["heapBomb", "bufferBomb", "textBomb"])(
+      "%s ends with the limit named, and the next call works",
+      async (action) => {
+        await using bed = open()
+        const error = await bed.error(action)
+        if (error.code !== "function_failed") {
+          expect(error).toMatchObject({ code: "function_crashed", hint: expect.stringContaining("memoryMiB") })
+          expect(error.message).toContain("memory limit of 128 MiB")
+        } else expect(error.message, "a text has a longest length too").toContain("string length")
+        await expectWell(bed)
+      },
+    )
   })
 
   describe("floods", () => {
@@ -175,7 +178,9 @@ export function describeFaults(trials: RuntimeTrials, runtimes: TrialRuntimes): 
       "askFlood",
     ])("%s is stopped as a breach", async (action) => {
       const answers: (() => void)[] = []
-      await using bed = new TrialBed(runtimes, trials, { ask: () => new Promise((resolve) => answers.push(() => resolve(1))) })
+      await using bed = new TrialBed(runtimes, trials, {
+        ask: () => new Promise((resolve) => answers.push(() => resolve(1))),
+      })
       expect(await bed.error(action)).toMatchObject({
         code: "function_crashed",
         message: expect.stringContaining("breaks the protocol"),
@@ -188,7 +193,10 @@ export function describeFaults(trials: RuntimeTrials, runtimes: TrialRuntimes): 
   describe("endings", () => {
     test("a process that is killed, that ends itself, or throws outside of its calls is replaced", async () => {
       await using bed = open()
-      expect(await bed.error("kill")).toMatchObject({ code: "function_crashed", message: expect.stringContaining("killed") })
+      expect(await bed.error("kill")).toMatchObject({
+        code: "function_crashed",
+        message: expect.stringContaining("killed"),
+      })
       await expectWell(bed)
       expect(await bed.error("exit")).toMatchObject({ message: expect.stringContaining("with code 3") })
       await expectWell(bed)
@@ -202,7 +210,11 @@ export function describeFaults(trials: RuntimeTrials, runtimes: TrialRuntimes): 
       const ends = []
       for (let crash = 0; crash < 5; crash++) ends.push((await bed.error("exit")).code)
       expect(ends).toEqual(Array(5).fill("function_crashed"))
-      expect(bed.pool.status()).toMatchObject({ state: "parked", crashes: 5, lastError: expect.stringContaining("code 3") })
+      expect(bed.pool.status()).toMatchObject({
+        state: "parked",
+        crashes: 5,
+        lastError: expect.stringContaining("code 3"),
+      })
       expect((await bed.error("echo")).code).toBe("function_parked")
       bed.pool.resume()
       await expectWell(bed)

@@ -6,7 +6,11 @@ const fs = require("node:fs")
 const net = require("node:net")
 const { spawn } = require("node:child_process")
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
-const frame = (text) => { const b = Buffer.from("\0\0\0\0" + text); b.writeUInt32BE(b.length - 4); fs.writeSync(3, b) }
+const frame = (text) => {
+  const b = Buffer.from("\0\0\0\0" + text)
+  b.writeUInt32BE(b.length - 4)
+  for (let at = 0; at < b.length; ) try { at += fs.writeSync(3, b, at) } catch (error) { if (error.code !== "EAGAIN") return }
+}
 const actions = {
   echo: ({ value }) => value,
   pid: () => process.pid,
@@ -33,7 +37,7 @@ const actions = {
   heapBomb: () => { const all = []; for (;;) all.push({ at: all.length, text: "x" + all.length }) },
   bufferBomb: () => { const all = []; for (;;) all.push(Buffer.alloc(4 << 20, 1)) },
   textBomb: () => { let text = "x"; for (;;) text += text + Math.random() },
-  floodOutput: () => { const line = "x".repeat(65535) + "\n"; for (let i = 0; i < 16384; i++) process.stdout.write(line) },
+  floodOutput: async () => { const line = "x".repeat(65535) + "\n"; for (let i = 0; i < 16384; i++) await new Promise((done) => process.stdout.write(line, done)) },
   floodLog: (_, ctx) => { const text = "x".repeat(16000); for (;;) ctx.log(text) },
   lines: ({ count }) => { for (let i = 0; i < count; i++) console.log("line " + i); return count },
   say: (_, ctx) => { ctx.log.warn("said", { n: 1 }); ctx.log("x".repeat(20000)); console.error("printed"); process.stdout.write("no end") },

@@ -1,4 +1,4 @@
-import { describeRuntime, pythonTrials, nullMetrics, SilentLogger } from "@brume/testkit"
+import { describeRuntime, nullMetrics, pythonTrials, SilentLogger } from "@brume/testkit"
 import { systemClock } from "../../ambient/system-clock.ts"
 import { createRuntimes } from "./runtimes.ts"
 

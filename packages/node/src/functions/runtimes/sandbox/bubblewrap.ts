@@ -63,7 +63,11 @@ function commandOf(
       "--die-with-parent",
       "--new-session",
       "--clearenv",
-      ...Object.entries({ ...environment, ...command.environment }).flatMap(([name, value]) => ["--setenv", name, value]),
+      ...Object.entries({ ...environment, ...command.environment }).flatMap(([name, value]) => [
+        "--setenv",
+        name,
+        value,
+      ]),
       ...foldersAbove([...shown, ...wanted]).flatMap((path) => ["--perms", "0755", "--dir", path]),
       ...shown.flatMap((path) => ["--ro-bind-try", path, path]),
       ...wanted.flatMap((path) => ["--ro-bind", path, path]),
