@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME [--rounds N] [--data DIR] [--scale F]`: runs one benchmark and writes bench/results/NAME.json. */
 import { parseArgs } from "node:util"
+import { call } from "./call.ts"
 import { connections } from "./connections.ts"
 import { fanout } from "./fanout.ts"
 import { idle } from "./idle.ts"
@@ -23,6 +24,7 @@ const benchmarks: Readonly<Record<string, (given: typeof options) => Promise<voi
   ingest,
   fanout,
   connections,
+  call,
 }
 const chosen = benchmarks[positionals[0] ?? ""]
 if (chosen === undefined) {

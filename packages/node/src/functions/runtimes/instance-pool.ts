@@ -266,7 +266,11 @@ class InstancePool implements Pool {
       this.#whenEmpty()
       return
     }
-    if (!isCrash) return this.#replace()
+    if (isCrash) this.#crashed(cause)
+    else this.#replace()
+  }
+
+  #crashed(cause: FogError): void {
     this.#crashCount++
     this.#lastError = cause
     this.#parts.onCrash()
@@ -276,13 +280,19 @@ class InstancePool implements Pool {
       this.#tellWaiting(cause)
     }
     const waitMs = this.#crashes.add()
-    if (waitMs === undefined) return this.#park()
+    if (waitMs === undefined) {
+      this.#park()
+      return
+    }
     this.#parts.logger.warn("A function's process ended", {
       function: this.#options.name,
       error: cause.message,
       waitMs,
     })
-    if (waitMs === 0) return this.#replace()
+    if (waitMs === 0) {
+      this.#replace()
+      return
+    }
     this.#enter("backoff")
     this.#restart ??= this.#parts.clock.after(waitMs, () => {
       this.#restart = undefined
