@@ -17,7 +17,11 @@ if (role === "echo") {
     logger: false,
     transporter: {
       type: "TCP",
-      options: { udpDiscovery: false, port: Number(own), urls: [`127.0.0.1:${other}/caller`, `127.0.0.1:${own}/callee`] },
+      options: {
+        udpDiscovery: false,
+        port: Number(own),
+        urls: [`127.0.0.1:${other}/caller`, `127.0.0.1:${own}/callee`],
+      },
     },
   })
   broker.createService({ name: "echo", actions: { call: ({ params }: { params: unknown }) => params } })

@@ -23,7 +23,8 @@ const codes = {
 const misdeeds: Readonly<Record<string, string>> = {
   loop: "exports.default = () => { for (;;); }\n",
   memory: "exports.default = () => { const all = []; for (;;) all.push(Buffer.alloc(1 << 20, 1)) }\n",
-  flood: 'exports.default = async () => { for (;;) await new Promise((done) => process.stdout.write("x".repeat(60000) + "\\n", done)) }\n',
+  flood:
+    'exports.default = async () => { for (;;) await new Promise((done) => process.stdout.write("x".repeat(60000) + "\\n", done)) }\n',
 }
 
 export async function call(options: { readonly rounds: number; readonly scale: number }): Promise<void> {
@@ -57,18 +58,24 @@ export async function call(options: { readonly rounds: number; readonly scale: n
       goal("python", "calls per second", { atLeast: 30_000 }),
       goal("python", "cold start ms", { atMost: 90 }),
       goal("python", "prewarmed start ms", { atMost: 5 }),
-      ...Object.keys(misdeeds).map((name) =>
-        goal("neighbour", `p99 beside ${name}, ratio`, { atMost: 1.2 }),
-      ),
+      ...Object.keys(misdeeds).map((name) => goal("neighbour", `p99 beside ${name}, ratio`, { atMost: 1.2 })),
       ...(hasMoleculer
-        ? [{ text: "TypeScript against Moleculer, calls per second", measured: ratio(summary, "calls per second", "typescript", "moleculer"), wanted: { atLeast: 1 } }]
+        ? [
+            {
+              text: "TypeScript against Moleculer, calls per second",
+              measured: ratio(summary, "calls per second", "typescript", "moleculer"),
+              wanted: { atLeast: 1 },
+            },
+          ]
         : []),
     ],
     notes: [
       `${outstanding} calls outstanding; the event and the result are ${JSON.stringify(event).length} bytes of JSON`,
       `functions run in: ${await sandboxHere()}`,
       "a start is measured from opening the function to the answer of its first call",
-      ...(hasMoleculer ? ["Moleculer: two nodes, its own TCP transport, JSON"] : ["moleculer is not installed: npm ci"]),
+      ...(hasMoleculer
+        ? ["Moleculer: two nodes, its own TCP transport, JSON"]
+        : ["moleculer is not installed: npm ci"]),
     ],
   })
 }

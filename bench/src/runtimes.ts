@@ -12,7 +12,11 @@ export interface BenchRuntimes {
     readonly name: string
     readonly version: number
     readonly network: boolean
-    readonly code: { readonly runtime: string; readonly entry: string; readonly files: Readonly<Record<string, string>> }
+    readonly code: {
+      readonly runtime: string
+      readonly entry: string
+      readonly files: Readonly<Record<string, string>>
+    }
     readonly limits: Readonly<Record<"timeMs" | "memoryMiB" | "outputBytes" | "concurrency" | "instances", number>>
     ask(): Promise<unknown>
     onLine(): void
