@@ -46,7 +46,5 @@ test.each([
   const children = descendants(daemon.pid!)
   expect(children.length).toBeGreaterThanOrEqual(4)
   daemon.kill(signal)
-  await expect
-    .poll(() => running().filter(({ name }) => children.includes(name)), { timeout: 5_000 })
-    .toEqual([])
+  await expect.poll(() => running().filter(({ name }) => children.includes(name)), { timeout: 5_000 }).toEqual([])
 })
