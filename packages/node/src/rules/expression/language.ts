@@ -23,6 +23,14 @@ export type VariableType = "double" | "int" | "string" | "bool" | "dyn" | "map<s
 
 export type Variables = Readonly<Record<string, VariableType>>
 
+/** What is offered beyond CEL. */
+export const roundings: Readonly<Record<string, (value: number) => number>> = {
+  abs: Math.abs,
+  round: Math.round,
+  floor: Math.floor,
+  ceil: Math.ceil,
+}
+
 const root: Environment = createRoot()
 
 function createRoot(): Environment {
@@ -48,14 +56,6 @@ function createRoot(): Environment {
     base.registerFunction(`${name}(int): double`, (a: bigint) => apply(Number(a)))
   }
   return base
-}
-
-/** What is offered beyond CEL. */
-export const roundings: Readonly<Record<string, (value: number) => number>> = {
-  abs: Math.abs,
-  round: Math.round,
-  floor: Math.floor,
-  ceil: Math.ceil,
 }
 
 /** The language with these variables. */
