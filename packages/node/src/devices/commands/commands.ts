@@ -64,6 +64,8 @@ export interface OpenedCommands extends Commands, Closeable {
 const defaultLimits: CommandLimits = { ...defaultLedgerLimits, maxPending: 10_000, maxPendingPerDevice: 1_000 }
 /** Commands that are looked at for one page of a list. */
 const maxExamined = 2_000
+/** By how much a timer may run ahead of the wall clock. ms. */
+const mostEarlyMs = 50
 
 export function openCommands(options: CommandsOptions): OpenedCommands {
   return new CommandRoom(options)
@@ -141,15 +143,20 @@ class CommandRoom implements OpenedCommands {
   }
 
   list({ devices, state, limit, after }: CommandFilter) {
-    const ids = state === "pending" ? [...this.#open.keys()].reverse() : this.#ledger.ids()
+    const ids = this.#ledger.ids()
     const commands: Command[] = []
-    let at = after === undefined ? 0 : ids.indexOf(after) + 1
-    for (const end = at + maxExamined; at < ids.length && at < end && commands.length < limit; at++) {
+    // One that is forgotten meanwhile was among the oldest: nothing comes after it.
+    const before = after === undefined ? -1 : ids.indexOf(after)
+    let at = after !== undefined && before === -1 ? ids.length : before + 1
+    for (let examined = 0; at < ids.length && examined < maxExamined && commands.length < limit; at++) {
+      // Cheap for who asks for what has not ended.
+      if (state === "pending" && !this.#open.has(ids[at]!)) continue
+      examined++
       const command = this.get(ids[at]!)
       if (command === undefined || (state !== undefined && command.state !== state)) continue
       if (devices?.some((filter) => matchesFilter(filter, command.device)) ?? true) commands.push(command)
     }
-    return { commands, next: at < ids.length ? ids[at - 1] : undefined }
+    return { commands, next: at > 0 && at < ids.length ? ids[at - 1] : undefined }
   }
 
   async close(): Promise<void> {
@@ -263,6 +270,8 @@ class CommandRoom implements OpenedCommands {
   #sendAgain(open: OpenCommand): void {
     const { command } = open
     if (open.stage !== "waiting" || command.accepted !== undefined || open.isQueued) return
+    // A wall clock that was set back must not make turns that were had already.
+    if (command.attempts > command.retries) return
     const attempts = command.attempts + 1
     const message = this.#own?.plan(envelopeOf(command, attempts))
     if (message === undefined) return
@@ -286,10 +295,18 @@ class CommandRoom implements OpenedCommands {
 
   /** C5 */
   #expire(open: OpenCommand): void {
-    if (open.stage !== "waiting") return
+    // What the device said meanwhile is written first: the last record is in force.
+    if (open.stage !== "waiting" || open.isBeingNoted) return
     const { command } = open
     const ended = this.#options.clock.now()
-    const outcome: Command = open.isUnsent
+    const earlyMs = (command.deadline - ended) / 1_000
+    if (earlyMs > 0 && earlyMs <= mostEarlyMs) {
+      open.keep(this.#options.clock.after(Math.ceil(earlyMs), () => this.#expire(open)))
+      return
+    }
+    // Where the wall clock was set back, what waits in a session has not expired there yet.
+    const isCertain = open.isUnsent && earlyMs <= 0
+    const outcome: Command = isCertain
       ? { ...command, state: "failed", ended, error: expired(command) }
       : { ...command, state: "in-doubt", ended, error: inDoubt(command) }
     open.stage = "ending"
@@ -321,14 +338,32 @@ class CommandRoom implements OpenedCommands {
     if (id === undefined) return undefined
     const open = this.#open.get(id)
     if (open === undefined) return this.#takeLate(id, place.device, reply)
-    if (open.command.device !== place.device || open.stage !== "waiting") return undefined
-    const now = this.#options.clock.now()
-    if (reply.state === "accepted") {
-      open.command = { ...open.command, accepted: open.command.accepted ?? now }
-      return { records: [this.#ledger.record(open.command)], end: () => {} }
+    if (open.command.device !== place.device || open.stage === "new") return undefined
+    // Its outcome is on its way to the disk: in doubt, perhaps, which an answer still changes.
+    if (open.stage !== "waiting") return this.#takeLate(id, place.device, reply)
+    return reply.state === "accepted" ? this.#takeAcceptance(open) : this.#takeOutcome(open, reply)
+  }
+
+  #takeAcceptance(open: OpenCommand): TakenMessage | undefined {
+    if (open.command.accepted !== undefined) return undefined
+    open.command = { ...open.command, accepted: this.#options.clock.now() }
+    open.isBeingNoted = true
+    return {
+      records: [this.#ledger.record(open.command)],
+      end: (error) => {
+        open.isBeingNoted = false
+        if (error !== undefined) {
+          const { accepted: _never, ...before } = open.command
+          open.command = before
+        }
+        this.#expireIfDue(open)
+      },
     }
-    // C4
-    const outcome = outcomeOf(open.command, reply, now)
+  }
+
+  /** C4 */
+  #takeOutcome(open: OpenCommand, reply: Reply): TakenMessage {
+    const outcome = outcomeOf(open.command, reply, this.#options.clock.now())
     open.stage = "ending"
     return {
       records: [this.#ledger.record(outcome)],
@@ -338,9 +373,14 @@ class CommandRoom implements OpenedCommands {
           return
         }
         open.stage = "waiting"
-        if (outcome.deadline <= this.#options.clock.now()) this.#expire(open)
+        this.#expireIfDue(open)
       },
     }
+  }
+
+  /** Its timer may have come while a turn was open. */
+  #expireIfDue(open: OpenCommand): void {
+    if (open.command.deadline <= this.#options.clock.now()) this.#expire(open)
   }
 
   #takeLate(id: string, device: string, reply: Reply): TakenMessage | undefined {

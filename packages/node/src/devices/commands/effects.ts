@@ -1,12 +1,16 @@
-/** Commands that rules and functions cause: their effect's key is the command's. */
-import { type CommandAction, type Commands, type Executor, FogError, type Json } from "@brume/core"
+/** Commands that rules and functions cause, in the commit of their cause: their effect's key is the command's. */
+import type { Command, CommandAction, Commands, EffectOutcome, Json, Planner } from "@brume/core"
 
-export function createCommandExecutor(commands: Pick<Commands, "send">): Executor<CommandAction> {
-  return async ({ key, source, action: { device, command, input, deadlineMs } }) => {
+export function planCommands(commands: Pick<Commands, "prepare">): Planner<CommandAction> {
+  return ({ key, source, action: { device, command, input, deadlineMs } }) => {
     const request = { device, command, input: input as Json, deadlineMs, idempotencyKey: key, source }
-    const { state, error } = await commands.send(request)
-    if (state === "done") return
-    const message = error?.message ?? "The node stopped before an answer came"
-    throw new FogError(state === "failed" ? "command_rejected" : "effect_in_doubt", { message })
+    const { records, ended, durable, refused } = commands.prepare(request)
+    return { records, durable, refused, ended: ended.then(outcomeOf) }
   }
+}
+
+/** Undefined where the node stopped first: the command goes on after its next start. */
+function outcomeOf({ state, error }: Command): EffectOutcome | undefined {
+  if (state === "pending") return undefined
+  return error === undefined ? { state } : { state, message: error.message }
 }

@@ -10,6 +10,8 @@ export class OpenCommand {
    * `over`: it will not come again.
    */
   stage: "new" | "waiting" | "ending" | "over" = "new"
+  /** That the device has accepted it is on its way to the disk. */
+  isBeingNoted = false
   /** What was sent in this life of the node. */
   readonly messages: PlannedMessage[] = []
   readonly #isRestored: boolean
