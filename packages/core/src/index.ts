@@ -102,6 +102,7 @@ export {
   functionRuntimes,
   functionTriggers,
 } from "./functions.ts"
+export { fillPayload, payloadTemplateProblem } from "./payload-template.ts"
 export type {
   CancelSignal,
   Query,
