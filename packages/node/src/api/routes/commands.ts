@@ -171,7 +171,8 @@ export function addCommandRoutes(app: FastifyInstance, options: CommandRoutesOpt
         const principal = request.principal!
         const { device, name } = request.params
         checkDevice(principal, device)
-        const { input = null, ...terms } = request.body
+        // Without a body the input is null.
+        const { input = null, ...terms } = request.body ?? {}
         const key = request.headers["idempotency-key"]
         const command = await commands.start({
           ...{ device, command: name, input: input as Json, source: `token/${principal.tokenId}` },

@@ -29,7 +29,7 @@ import {
   type Random,
   type Store,
 } from "@brume/core"
-import type { LocalSubscriber, OwnMessages, PlannedMessage } from "../mqtt/own-messages.ts"
+import type { LocalSubscriber, OwnMessages } from "../mqtt/own-messages.ts"
 import { excerpt } from "../payload/mistakes.ts"
 import { Answers } from "./answers.ts"
 import { defaultLedgerLimits, idOf, Ledger, type LedgerLimits } from "./ledger.ts"
@@ -229,6 +229,8 @@ class CommandRoom implements OpenedCommands {
       records: [this.#ledger.record(command), ...(message?.records ?? []), ...removals],
       ended: open.ended,
       durable: () => {
+        // Closed meanwhile: its next life finds it in the log.
+        if (open.stage === "over") return
         message?.end(undefined)
         open.start()
         if (isHopeless) this.#settle(open, command)
@@ -306,18 +308,19 @@ class CommandRoom implements OpenedCommands {
     const sent = { ...command, attempts }
     open.command = sent
     open.messages.push(message)
+    open.leaving++
     this.#store([this.#ledger.record(sent), ...message.records]).then(
       () => {
+        open.leaving--
         message.end(undefined)
         if (open.target.confirm === "none") this.#handOver(open)
       },
-      (error: FogError) => this.#unsent(message, error),
+      (error: FogError) => {
+        open.leaving--
+        message.end(error)
+        this.#options.logger.warn("A command was not sent again: the log takes nothing", { error })
+      },
     )
-  }
-
-  #unsent(message: PlannedMessage, error: FogError): void {
-    message.end(error)
-    this.#options.logger.warn("A command was not sent again: the log takes nothing", { error })
   }
 
   /** C5 */
@@ -361,6 +364,7 @@ class CommandRoom implements OpenedCommands {
   }
 
   #settle(open: OpenCommand, outcome: Command): void {
+    if (open.stage === "over") return
     this.#untrack(open)
     this.#count(outcome)
     open.end(outcome)
