@@ -12,10 +12,10 @@ import {
   type StoredDocument,
 } from "@brume/core"
 import { nullMetrics, SilentLogger, VirtualClock } from "@brume/testkit"
-import type { RuleSpec } from "../../packages/node/src/rules/rule-spec.ts"
-import { openRules, type Rules } from "../../packages/node/src/rules/rules.ts"
-import { RuledStore } from "../../packages/node/src/rules/ruled-store.ts"
 import { ruleKind } from "../../packages/node/src/rules/rule-kind.ts"
+import type { RuleSpec } from "../../packages/node/src/rules/rule-spec.ts"
+import { RuledStore } from "../../packages/node/src/rules/ruled-store.ts"
+import { openRules, type Rules } from "../../packages/node/src/rules/rules.ts"
 import { MemoryStore } from "./memory-store.ts"
 
 /** Effects that are done as soon as their commit is durable. */
@@ -132,7 +132,12 @@ export async function openRuled(options: RuledOptions = {}): Promise<Ruled> {
       tell(name, undefined)
     },
     async read(...readings) {
-      await ruled.append(batchOf(readings.map((reading) => ({ time: clock.now(), ...reading })), series)).durable
+      await ruled.append(
+        batchOf(
+          readings.map((reading) => ({ time: clock.now(), ...reading })),
+          series,
+        ),
+      ).durable
     },
     async restart(downMs = 0) {
       await rules.close()

@@ -62,7 +62,11 @@ function commandOf(
       "--die-with-parent",
       "--new-session",
       "--clearenv",
-      ...Object.entries({ ...environment, ...command.environment }).flatMap(([name, value]) => ["--setenv", name, value]),
+      ...Object.entries({ ...environment, ...command.environment }).flatMap(([name, value]) => [
+        "--setenv",
+        name,
+        value,
+      ]),
       ...shown.flatMap((path) => ["--ro-bind-try", path, path]),
       ...paths.filter((path) => path !== "/" && !isSystem(`${path}/`)).flatMap((path) => ["--ro-bind", path, path]),
       "--proc",
