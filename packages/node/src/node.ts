@@ -15,6 +15,7 @@ import { type MadeAdmin, type OpenedTokens, openTokens } from "./auth/auth.ts"
 import { isLoopback, parseAddress } from "./config/address.ts"
 import type { Config } from "./config/schema.ts"
 import { type OpenedCommands, openCommands } from "./devices/commands/commands.ts"
+import type { CommandMapping } from "./devices/commands/targets.ts"
 import { createDevices } from "./devices/devices.ts"
 import { createIngest, type IngestOptions } from "./devices/ingest.ts"
 import { createLive } from "./devices/live.ts"
@@ -23,6 +24,8 @@ import type { Mqtt } from "./devices/mqtt/mqtt.ts"
 import { defaultPayloadLimits, type PayloadLimits } from "./devices/payload/limits.ts"
 import { type OpenedTwins, openTwins } from "./devices/twins/twins.ts"
 import { openDisk } from "./disk/disk.ts"
+import { documentKinds } from "./document-kinds.ts"
+import { type OpenedDocuments, openDocuments } from "./documents/documents.ts"
 import { createMetrics, type Registry } from "./metrics/metrics.ts"
 import { openProcessMetrics } from "./metrics/process-metrics.ts"
 import { openMqttFront } from "./mqtt-front.ts"
@@ -116,6 +119,7 @@ interface Rooms {
   readonly query: Query
   readonly api: Api
   readonly mqtt: Mqtt
+  readonly documents: OpenedDocuments
   readonly commands: OpenedCommands
   readonly twins: OpenedTwins
 }
@@ -127,6 +131,7 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
   const { name } = config.node
   const disk = await openDisk(config.store.path, { node: name })
   const store = keep(await openStore({ ...config.store, ...common, disk, logger: logger("store"), node: name }))
+  const documents = openDocuments({ ...common, store, logger: logger("documents"), kinds: documentKinds })
   const tokens = await openTokens({
     ...common,
     documents: store,
@@ -157,7 +162,9 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
       residentBytes: () => process.memoryUsage.rss(),
     }),
   )
-  const commands = keep(openCommands({ ...common, store, logger: logger("devices") }))
+  const commands = keep(
+    openCommands({ ...common, store, logger: logger("devices"), mappings: commandMappingsOf(config) }),
+  )
   const twins = openTwins({ ...common, store, logger: logger("devices") })
   const mqtt = keep(
     await openMqttFront({
@@ -174,7 +181,7 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
   )
   commands.begin(mqtt.own)
   twins.begin(mqtt.own)
-  const front = { store, tokens, access, query, mqtt, commands, twins }
+  const front = { store, documents, tokens, access, query, mqtt, commands, twins }
   const consoleFolder = options.consoleFolder ?? ownConsole
   return { ...front, api: keep(await openFront(common, { ...front, consoleFolder })) }
 }
@@ -221,6 +228,10 @@ async function openFront(
     logger: logger("api"),
     limits: { maxBodyBytes, maxConnections, requestTimeoutMs },
   })
+}
+
+function commandMappingsOf({ devices }: Config): readonly CommandMapping[] {
+  return devices.commands.map((mapping) => ({ ...mapping, qos: Number(mapping.qos) as 0 | 1 | 2 }))
 }
 
 function payloadLimitsOf({ devices, api }: Config): PayloadLimits {
