@@ -4,12 +4,14 @@ import { expect, test } from "vitest"
 import { MemoryStore } from "../../../../test/rig/memory-store.ts"
 import { type AlarmLimits, openAlarms } from "./alarms.ts"
 
+/** No two effects have the same key. */
+let keys = 0
+
 function opened({ store = new MemoryStore(), ...limits }: Partial<AlarmLimits> & { store?: MemoryStore } = {}) {
   const ambient = simulatedAmbient()
   const alarms = openAlarms({ ...ambient, store, limits })
   const events: AlarmEvent[] = []
   alarms.onEvent((event) => void events.push(event))
-  let keys = 0
   const plan = (action: Partial<AlarmAction>, key = `key-${keys++}`): Planned => {
     const effect: Effect<AlarmAction> = {
       ...{ key, source: "rule/cold", created: ambient.clock.now() },
