@@ -72,6 +72,13 @@ export const errorRegistry = {
   alarm_not_found: entry(404, "never", "No alarm has this id."),
   alarm_invalid: entry(400, "never", "The description of an alarm or of its silence is malformed, or it is over."),
   alarms_full: entry(503, "later", "As many alarms are raised as the written limit allows."),
+  // functions
+  function_failed: entry(502, "never", "The function threw, cannot be loaded, or its answer is no JSON or too large."),
+  function_timeout: entry(504, "later", "The function did not answer in time, and may have done its work in part."),
+  function_crashed: entry(502, "later", "The function's process ended while the call ran: a limit, a fault, an exit."),
+  function_parked: entry(503, "later", "The function crashed too often and is not started again by itself."),
+  functions_busy: entry(503, "later", "As many calls wait for the function as the written limit allows."),
+  runtime_missing: entry(503, "never", "This machine lacks what runs the function's language."),
   // query
   query_invalid: entry(400, "never", "The SQL statement cannot be parsed or bound."),
   query_refused: entry(403, "never", "The statement is not a plain SELECT over the offered views and functions."),

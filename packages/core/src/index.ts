@@ -106,6 +106,7 @@ export {
   functionRuntimes,
   functionTriggers,
 } from "./functions.ts"
+export { nearest } from "./nearest.ts"
 export type {
   CancelSignal,
   Query,
