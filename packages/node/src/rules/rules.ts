@@ -35,7 +35,7 @@ import { compileRule } from "./compile-rule.ts"
 import type { CompiledRule, EpisodicRule } from "./compiled-rule.ts"
 import { Deadlines } from "./deadlines.ts"
 import { type Due, Episodes } from "./episodes.ts"
-import { type Evaluation, Gathering } from "./evaluation.ts"
+import { type Chain, type Evaluation, Gathering } from "./evaluation.ts"
 import { ReadingRules } from "./reading-rules.ts"
 import type { RuleSpec } from "./rule-spec.ts"
 import { Silences } from "./silences.ts"
@@ -117,6 +117,7 @@ class OpenRules implements Rules {
   readonly #unsubscribe: () => void
   /** What is due before {@link begin}. */
   #early: { readonly due: number; readonly call: Due }[] | undefined = []
+  readonly #chain: Chain = { length: 0 }
   #isClosed = false
 
   constructor(options: RulesOptions) {
@@ -209,7 +210,7 @@ class OpenRules implements Rules {
   }
 
   #gathering(nowUs = this.#options.clock.now()): Gathering {
-    return new Gathering({ ...this.#options, tallies: this.#tallies }, nowUs)
+    return new Gathering({ ...this.#options, tallies: this.#tallies, chain: this.#chain }, nowUs)
   }
 
   #messagesOf(): MessageRules {
