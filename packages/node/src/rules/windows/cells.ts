@@ -106,8 +106,7 @@ export class Cells {
 
   read(cell: number, aggregates: readonly Aggregate[]): Value[] {
     return aggregates.map((aggregate) => {
-      if (aggregate.kind === "quantile")
-        return this.#values[cell]!.quantile(aggregate.fraction, aggregate.isContinuous)
+      if (aggregate.kind === "quantile") return this.#values[cell]!.quantile(aggregate.fraction, aggregate.isContinuous)
       if ("of" in aggregate && aggregate.of === "text") {
         const { count, first, last } = this.#texts[cell]!
         if (aggregate.kind === "count") return count

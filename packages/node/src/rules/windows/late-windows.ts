@@ -10,8 +10,9 @@ export interface LateWindow {
 export class LateWindows {
   readonly #windows = new Map<string, LateWindow>()
   readonly #most: number
-  /** Sequence of the earliest reading that is in none of the results yet. */
-  #fromSeq: number | undefined
+  /** Sequences of the earliest readings: of what waits, and of what was taken out to be told. */
+  #fromSeq = Number.POSITIVE_INFINITY
+  #takenFromSeq = Number.POSITIVE_INFINITY
 
   constructor(most: number) {
     this.#most = most
@@ -21,8 +22,15 @@ export class LateWindows {
     return this.#windows.size
   }
 
-  get fromSeq(): number | undefined {
+  /** Infinite where nothing waits. */
+  get waitingFromSeq(): number {
     return this.#fromSeq
+  }
+
+  /** Sequence of the earliest reading that is in no result yet. */
+  get fromSeq(): number | undefined {
+    const first = Math.min(this.#fromSeq, this.#takenFromSeq)
+    return first === Number.POSITIVE_INFINITY ? undefined : first
   }
 
   /** False where there are as many as the limit allows. */
@@ -30,20 +38,25 @@ export class LateWindows {
     const key = `${startUs} ${group.device ?? ""}\u0000${group.property ?? ""}`
     if (!this.#windows.has(key) && this.#windows.size >= this.#most) return false
     this.#windows.set(key, { group, startUs })
-    this.#fromSeq = Math.min(this.#fromSeq ?? seq, seq)
+    this.#fromSeq = Math.min(this.#fromSeq, seq)
     return true
   }
 
-  /** Takes all of them out. */
-  take(): { readonly windows: readonly LateWindow[]; readonly fromSeq: number | undefined } {
-    const taken = { windows: [...this.#windows.values()], fromSeq: this.#fromSeq }
+  /** Takes all of them out; {@link told} or {@link giveBack} has to follow. */
+  take(): readonly LateWindow[] {
+    const windows = [...this.#windows.values()]
+    this.#takenFromSeq = this.#fromSeq
     this.#windows.clear()
-    this.#fromSeq = undefined
-    return taken
+    this.#fromSeq = Number.POSITIVE_INFINITY
+    return windows
   }
 
-  /** Puts back what could not be told. */
-  giveBack(windows: readonly LateWindow[], fromSeq: number | undefined): void {
-    for (const { group, startUs } of windows) this.add(group, startUs, fromSeq ?? 0)
+  told(): void {
+    this.#takenFromSeq = Number.POSITIVE_INFINITY
+  }
+
+  giveBack(windows: readonly LateWindow[]): void {
+    for (const { group, startUs } of windows) this.add(group, startUs, this.#takenFromSeq)
+    this.told()
   }
 }

@@ -27,22 +27,27 @@ export const defaultWindowLimits: WindowLimits = {
   rebuiltReadings: 20_000_000,
 }
 
-/** Bytes that are left for the windows of all rules. */
+/** Bytes that may be held, and are. */
 export class Budget {
-  #left: number
+  used = 0
+  readonly #most: number
+  readonly #all: Budget | undefined
 
-  constructor(bytes: number) {
-    this.#left = bytes
+  /** @param all what it is a part of */
+  constructor(most: number, all?: Budget) {
+    this.#most = most
+    this.#all = all
   }
 
   /** False where there are not so many left. */
   take(bytes: number): boolean {
-    if (bytes > this.#left) return false
-    this.#left -= bytes
+    if (this.used + bytes > this.#most || this.#all?.take(bytes) === false) return false
+    this.used += bytes
     return true
   }
 
   give(bytes: number): void {
-    this.#left += bytes
+    this.used -= bytes
+    this.#all?.give(bytes)
   }
 }

@@ -98,6 +98,12 @@ export class Panes implements Shape {
     this.#nextDue = undefined
   }
 
+  setBack(toUs: number): void {
+    this.#next = this.#firstOpen(toUs)
+    this.#setLate()
+    this.#nextDue = undefined
+  }
+
   isIdle(group: number): boolean {
     return (this.#ofGroup[group] ?? 0) === 0
   }

@@ -55,7 +55,7 @@ export class Sessions implements Shape {
   take(group: number, sample: Sample): Taken {
     const { gapUs, sizeUs, latenessUs } = this.#plan
     const { time } = sample
-    if (time < (this.#closedTo[group] ?? Number.NEGATIVE_INFINITY)) return taken.late
+    if (time < this.#closedToOf(group)) return taken.late
     const sessions = (this.#open[group] ??= [])
     let joined: Session | undefined
     for (const session of sessions) {
@@ -92,10 +92,15 @@ export class Sessions implements Shape {
     for (let due = this.nextDue; due <= toUs; due = this.nextDue) this.#close(this.#pop().session)
   }
 
+  setBack(toUs: number): void {
+    this.#nowUs = toUs
+    for (const [group, closedTo] of this.#closedTo.entries()) this.#closedTo[group] = Math.min(closedTo, toUs)
+  }
+
   isIdle(group: number): boolean {
     if ((this.#open[group]?.length ?? 0) > 0) return false
     const { gapUs, latenessUs } = this.#plan
-    return (this.#closedTo[group] ?? Number.NEGATIVE_INFINITY) + gapUs + latenessUs <= this.#nowUs
+    return this.#closedToOf(group) + gapUs + latenessUs <= this.#nowUs
   }
 
   forget(group: number): void {
@@ -105,6 +110,10 @@ export class Sessions implements Shape {
   oldestOpen(atUs: number): number {
     const { sizeUs, latenessUs } = this.#plan
     return floorDivided(atUs - latenessUs, sizeUs) * sizeUs
+  }
+
+  #closedToOf(group: number): number {
+    return this.#closedTo[group] ?? Number.NEGATIVE_INFINITY
   }
 
   #endOf({ last, limit }: Session): number {
@@ -126,7 +135,7 @@ export class Sessions implements Shape {
   #close(session: Session): void {
     const end = this.#endOf(session)
     this.#onClose(session.group, session.start, end, session.cell)
-    this.#closedTo[session.group] = Math.max(this.#closedTo[session.group] ?? Number.NEGATIVE_INFINITY, end)
+    this.#closedTo[session.group] = Math.max(this.#closedToOf(session.group), end)
     const sessions = this.#open[session.group]!
     sessions.splice(sessions.indexOf(session), 1)
     this.#end(session)

@@ -33,6 +33,8 @@ export interface Shape {
   take(group: number, sample: Sample): Taken
   /** Closes all windows that are due by then. What is due later stays open, however long the call is overdue. */
   advance(toUs: number): void
+  /** The clock was ahead and was set back: what is due later is open again. */
+  setBack(toUs: number): void
   /** Whether nothing depends on the group any more. */
   isIdle(group: number): boolean
   /** The group's number will be another's. */

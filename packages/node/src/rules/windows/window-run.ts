@@ -7,17 +7,18 @@ import { matchesFilter } from "@brume/core"
 import { Cells, type Sample } from "./cells.ts"
 import { Groups } from "./groups.ts"
 import { LateWindows } from "./late-windows.ts"
-import type { Budget, WindowLimits } from "./limits.ts"
+import { Budget, type WindowLimits } from "./limits.ts"
 import { Panes } from "./panes.ts"
 import { Sessions } from "./sessions.ts"
 import { type Shape, taken } from "./shape.ts"
 import { resultOf, type WindowResult } from "./window-result.ts"
-import type { Windowed, WindowStatus } from "./windows.ts"
+import type { Windowed, WindowStatus } from "./windowed.ts"
 
 export interface WindowRunOptions {
   readonly rule: Windowed
   readonly node: string
   readonly limits: WindowLimits
+  /** What the windows of all rules may hold. */
   readonly budget: Budget
   readonly logger: Logger
   /** Windows that were due by then have been told. µs since 1970 UTC. */
@@ -41,7 +42,8 @@ export class WindowRun {
   readonly #cells: Cells
   readonly #shape: Shape
   readonly #groups: Groups
-  readonly #toldUs: number
+  readonly #budget: Budget
+  #toldUs: number
   #advancedUs: number
   #lateCount = 0
   #overflowed = 0
@@ -49,7 +51,7 @@ export class WindowRun {
   #hasWarned = false
 
   constructor(options: WindowRunOptions) {
-    const { rule, limits, budget, toldUs } = options
+    const { rule, limits, toldUs } = options
     const { plan } = rule
     this.#options = options
     this.rule = rule
@@ -57,6 +59,8 @@ export class WindowRun {
     this.#advancedUs = plan.type === "session" ? Number.NEGATIVE_INFINITY : toldUs
     this.late = new LateWindows(limits.lateWindows)
     const { exactValues, cells: most } = limits
+    const budget = new Budget(limits.bytes, options.budget)
+    this.#budget = budget
     this.#cells = new Cells({ needs: plan.needs, most, exactValues, budget })
     const onClose = this.#onClose.bind(this)
     const shape = { plan, cells: this.#cells, onClose }
@@ -99,12 +103,15 @@ export class WindowRun {
   advance(toUs: number): void {
     if (toUs <= this.#advancedUs) return
     this.#advancedUs = toUs
-    if (this.#shape.nextDue > toUs && this.rule.plan.type === "session") {
-      this.#shape.advance(toUs)
-      return
-    }
     this.#shape.advance(toUs)
     this.#groups.closed()
+  }
+
+  /** The clock was ahead and was set back. */
+  setBack(toUs: number): void {
+    this.#advancedUs = toUs
+    this.#toldUs = Math.min(this.#toldUs, toUs)
+    this.#shape.setBack(toUs)
   }
 
   /** @param seq of the reading */
@@ -119,14 +126,14 @@ export class WindowRun {
     else this.#noteLate(group, sample.time, seq)
   }
 
-  /** What a result waits for no more: the store is not taking any. */
+  /** Takes the results out that are to be told. */
   takeResults(): WindowResult[] {
     const { results } = this
     this.results = []
     return results
   }
 
-  status(bytes: number): WindowStatus {
+  get status(): WindowStatus {
     return {
       state: this.state,
       groups: this.#groups.size,
@@ -136,7 +143,7 @@ export class WindowRun {
       updated: this.updated,
       overflowed: this.#overflowed,
       approximate: this.#approximate,
-      bytes,
+      bytes: this.#budget.used,
     }
   }
 
