@@ -149,6 +149,7 @@ export class Silences {
 
 /** What a rule misses although nothing was ever heard of it: what it names without a wildcard. */
 function namedOf(rule: EpisodicRule): Series | string | undefined {
+  if (rule.kind === "window") return undefined
   if (rule.kind === "topic") return /[+#]/.test(rule.filter) ? undefined : rule.filter
   const { device, property } = rule.filter
   return /[+#]/.test(device + property) ? undefined : new Series(device, property)
