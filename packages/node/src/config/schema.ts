@@ -2,6 +2,7 @@
  * The one description of the configuration: from it come the types, the defaults, the checks, the reference page and the
  * example file. A section is a room of the node. Names carry their unit where the value is a bare number.
  */
+import { alarms, effects } from "./effects-section.ts"
 import {
   address,
   choice,
@@ -286,7 +287,7 @@ const logger = section("The node's own log, on stderr.", {
   }),
 })
 
-export const schema = { node, store, devices, mqtt, query, api, auth, logger }
+export const schema = { node, store, devices, mqtt, effects, alarms, query, api, auth, logger }
 
 /** Frozen; every key has its value. */
 export type Config = ValuesOf<typeof schema>
