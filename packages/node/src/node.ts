@@ -8,6 +8,7 @@
  */
 import { fileURLToPath } from "node:url"
 import { type Closeable, type Logger, type Query, SeriesCache } from "@brume/core"
+import { type OpenedAlarms, openAlarms } from "./alarms/alarms.ts"
 import { type Ambient, systemAmbient } from "./ambient/ambient.ts"
 import { type Api, openApi } from "./api/api.ts"
 import { type Access, openAccess } from "./auth/access.ts"
@@ -26,9 +27,11 @@ import { type OpenedTwins, openTwins } from "./devices/twins/twins.ts"
 import { openDisk } from "./disk/disk.ts"
 import { documentKinds } from "./document-kinds.ts"
 import { type OpenedDocuments, openDocuments } from "./documents/documents.ts"
+import type { OpenedEffects } from "./effects/effects.ts"
 import { createMetrics, type Registry } from "./metrics/metrics.ts"
 import { openProcessMetrics } from "./metrics/process-metrics.ts"
 import { openMqttFront } from "./mqtt-front.ts"
+import { executorsOf, noFunctions, openNodeEffects } from "./node-effects.ts"
 import { createNodeLogger } from "./node-logger.ts"
 import { openQuery } from "./query/query.ts"
 import { type NodeStore, openStore } from "./store/store.ts"
@@ -122,6 +125,8 @@ interface Rooms {
   readonly documents: OpenedDocuments
   readonly commands: OpenedCommands
   readonly twins: OpenedTwins
+  readonly effects: OpenedEffects
+  readonly alarms: OpenedAlarms
 }
 
 /** In the order in which each needs those before it. */
@@ -166,6 +171,8 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
     openCommands({ ...common, store, logger: logger("devices"), mappings: commandMappingsOf(config) }),
   )
   const twins = openTwins({ ...common, store, logger: logger("devices") })
+  const alarms = openAlarms({ ...common, store, logger: logger("alarms"), limits: config.alarms })
+  const effects = keep(await openNodeEffects({ ...common, store, version, commands }))
   const mqtt = keep(
     await openMqttFront({
       ...common,
@@ -181,7 +188,8 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
   )
   commands.begin(mqtt.own)
   twins.begin(mqtt.own)
-  const front = { store, documents, tokens, access, query, mqtt, commands, twins }
+  effects.begin(executorsOf({ ...common, version, commands, alarms, own: mqtt.own, functions: noFunctions }))
+  const front = { store, documents, tokens, access, query, mqtt, commands, twins, effects, alarms }
   const consoleFolder = options.consoleFolder ?? ownConsole
   return { ...front, api: keep(await openFront(common, { ...front, consoleFolder })) }
 }
@@ -200,6 +208,8 @@ async function openFront(
     mqtt,
     commands,
     twins,
+    effects,
+    alarms,
     consoleFolder,
   }: Omit<Rooms, "api"> & { readonly consoleFolder: string },
 ): Promise<Api> {
@@ -223,6 +233,8 @@ async function openFront(
     mqtt,
     commands,
     twins,
+    effects,
+    alarms,
     live: createLive({ store, metrics, maxListeners: maxConnections, maxQueuedReadings: api.live.maxQueuedReadings }),
     expose: () => metrics.expose(),
     logger: logger("api"),
