@@ -191,6 +191,7 @@ async function openFront(
   common: Common,
   {
     store,
+    documents,
     tokens,
     access,
     query,
@@ -218,6 +219,7 @@ async function openFront(
     ingest: createIngest({ store, clock, metrics, logger: logger("devices"), ...ingestLimits(config) }),
     devices: createDevices({ query }),
     mqtt,
+    documents,
     commands,
     twins,
     live: createLive({ store, metrics, maxListeners: maxConnections, maxQueuedReadings: api.live.maxQueuedReadings }),

@@ -8,6 +8,7 @@ import { type BodyReader, createBodyReader } from "./body.ts"
 import { createBodyBudget } from "./body-budget.ts"
 import { type Connections, createConnections } from "./connections.ts"
 import { buildDocument, registerDocument } from "./document.ts"
+import { addDocumentBody } from "./document-body.ts"
 import { createGate } from "./gate.ts"
 import { addJsonBody, jsonBodyBytes } from "./json-body.ts"
 import { addLiveRoute, type LiveConnections } from "./live/live-route.ts"
@@ -22,6 +23,7 @@ import { addConsoleRoutes, sendPlaceholder } from "./routes/console.ts"
 import { addCredentialRoutes } from "./routes/credentials.ts"
 import { addDeviceRoutes } from "./routes/devices.ts"
 import { addDocsRoutes } from "./routes/docs.ts"
+import { addDocumentRoutes } from "./routes/documents.ts"
 import { addInfluxRoutes } from "./routes/influx.ts"
 import { addNodeRoutes } from "./routes/node.ts"
 import { addQueryRoutes } from "./routes/query.ts"
@@ -125,6 +127,10 @@ async function addRoutes(
   addDeviceRoutes(app, options)
   addCommandRoutes(app, options)
   addTwinRoutes(app, options)
+  await app.register(async (scope) => {
+    addDocumentBody(scope, readBody)
+    addDocumentRoutes(scope, options)
+  })
   addQueryRoutes(app, { ...options, stallMs: limits.stallMs })
   const live = addLiveRoute(app, { ...options, accept, maxConnections: limits.maxLiveConnections })
   const mqtt = addMqttRoute(app, { ...options, accept, maxConnections: limits.maxMqttConnections })
