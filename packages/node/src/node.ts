@@ -15,6 +15,7 @@ import { type MadeAdmin, type OpenedTokens, openTokens } from "./auth/auth.ts"
 import { isLoopback, parseAddress } from "./config/address.ts"
 import type { Config } from "./config/schema.ts"
 import { type OpenedCommands, openCommands } from "./devices/commands/commands.ts"
+import type { CommandMapping } from "./devices/commands/targets.ts"
 import { createDevices } from "./devices/devices.ts"
 import { createIngest, type IngestOptions } from "./devices/ingest.ts"
 import { createLive } from "./devices/live.ts"
@@ -161,7 +162,9 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
       residentBytes: () => process.memoryUsage.rss(),
     }),
   )
-  const commands = keep(openCommands({ ...common, store, logger: logger("devices") }))
+  const commands = keep(
+    openCommands({ ...common, store, logger: logger("devices"), mappings: commandMappingsOf(config) }),
+  )
   const twins = openTwins({ ...common, store, logger: logger("devices") })
   const mqtt = keep(
     await openMqttFront({
@@ -227,6 +230,10 @@ async function openFront(
     logger: logger("api"),
     limits: { maxBodyBytes, maxConnections, requestTimeoutMs },
   })
+}
+
+function commandMappingsOf({ devices }: Config): readonly CommandMapping[] {
+  return devices.commands.map((mapping) => ({ ...mapping, qos: Number(mapping.qos) as 0 | 1 | 2 }))
 }
 
 function payloadLimitsOf({ devices, api }: Config): PayloadLimits {
