@@ -4,6 +4,7 @@
  */
 import type {
   Clock,
+  DocumentKind,
   FogError,
   Metrics,
   Query,
@@ -26,6 +27,8 @@ import { createLive } from "../../packages/node/src/devices/live.ts"
 import { joinSubscribers } from "../../packages/node/src/devices/local-subscribers.ts"
 import type { Mqtt } from "../../packages/node/src/devices/mqtt/mqtt.ts"
 import { openTwins } from "../../packages/node/src/devices/twins/twins.ts"
+import { documentKinds } from "../../packages/node/src/document-kinds.ts"
+import { openDocuments } from "../../packages/node/src/documents/documents.ts"
 import { openEffects } from "../../packages/node/src/effects/effects.ts"
 import { createMetrics } from "../../packages/node/src/metrics/metrics.ts"
 import { MemoryStore } from "./memory-store.ts"
@@ -53,7 +56,12 @@ export interface ApiRig {
   listen(options?: Partial<ApiOptions>): Promise<Api>
 }
 
-export async function apiRig(): Promise<ApiRig> {
+export interface ApiRigOptions {
+  /** @default those of the node */
+  readonly kinds?: readonly DocumentKind[]
+}
+
+export async function apiRig({ kinds = documentKinds }: ApiRigOptions = {}): Promise<ApiRig> {
   const clock = new VirtualClock()
   const logger = new SilentLogger()
   const random = new SeededRandom(1)
@@ -107,6 +115,7 @@ export async function apiRig(): Promise<ApiRig> {
     ingest: createIngest({ store, clock, logger, metrics }),
     devices: devicesOf(store),
     mqtt,
+    documents: openDocuments({ store, clock, logger, kinds }),
     commands,
     twins,
     effects,

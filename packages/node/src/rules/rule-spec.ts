@@ -59,7 +59,10 @@ export interface RuleSpec {
   readonly severity?: Severity
 }
 
-const duration = { type: "string", pattern: durationPattern, description: "A duration: 90s, 5m, 1h30m, 2d" }
+const duration = {
+  ...{ type: "string", pattern: durationPattern, "x-form": "a duration like 90s, 5m or 1h30m" },
+  description: "A duration: 90s, 5m, 1h30m, 2d",
+}
 const expression = { type: "string", minLength: 1, maxLength: 2_000, description: "A CEL expression" }
 const text = { type: "string", minLength: 1, maxLength: 8_192 }
 const object = (properties: object, required: readonly string[]): JsonSchema => ({
@@ -118,7 +121,7 @@ export const ruleSpecSchema: JsonSchema = object(
           latitude: { type: "number", minimum: -90, maximum: 90 },
           longitude: { type: "number", minimum: -180, maximum: 180 },
           offset: {
-            ...{ type: "string", pattern: durationPattern.replace("^", "^[-+]?") },
+            ...{ type: "string", pattern: durationPattern.replace("^", "^[-+]?"), "x-form": "a span like -30m" },
             description: "Before (-30m) or after (30m) sunrise or sunset",
           },
           catchUp: {
