@@ -96,7 +96,7 @@ const target = {
 } as const
 
 const sendBody = {
-  type: "object",
+  type: ["object", "null"],
   examples: [{ input: { speed: 3 }, deadlineMs: 10_000 }],
   additionalProperties: false,
   properties: {
