@@ -24,6 +24,8 @@ import type { Mqtt } from "./devices/mqtt/mqtt.ts"
 import { defaultPayloadLimits, type PayloadLimits } from "./devices/payload/limits.ts"
 import { type OpenedTwins, openTwins } from "./devices/twins/twins.ts"
 import { openDisk } from "./disk/disk.ts"
+import { documentKinds } from "./document-kinds.ts"
+import { type OpenedDocuments, openDocuments } from "./documents/documents.ts"
 import { createMetrics, type Registry } from "./metrics/metrics.ts"
 import { openProcessMetrics } from "./metrics/process-metrics.ts"
 import { openMqttFront } from "./mqtt-front.ts"
@@ -117,6 +119,7 @@ interface Rooms {
   readonly query: Query
   readonly api: Api
   readonly mqtt: Mqtt
+  readonly documents: OpenedDocuments
   readonly commands: OpenedCommands
   readonly twins: OpenedTwins
 }
@@ -128,6 +131,7 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
   const { name } = config.node
   const disk = await openDisk(config.store.path, { node: name })
   const store = keep(await openStore({ ...config.store, ...common, disk, logger: logger("store"), node: name }))
+  const documents = openDocuments({ ...common, store, logger: logger("documents"), kinds: documentKinds })
   const tokens = await openTokens({
     ...common,
     documents: store,
@@ -177,7 +181,7 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
   )
   commands.begin(mqtt.own)
   twins.begin(mqtt.own)
-  const front = { store, tokens, access, query, mqtt, commands, twins }
+  const front = { store, documents, tokens, access, query, mqtt, commands, twins }
   const consoleFolder = options.consoleFolder ?? ownConsole
   return { ...front, api: keep(await openFront(common, { ...front, consoleFolder })) }
 }

@@ -92,7 +92,7 @@ export class Ledger {
 }
 
 /** L2 */
-export function idOf({ source, device, key }: Terms & { readonly key: string }): string {
+export function idOf({ source, device, key }: Pick<Terms, "source" | "device"> & { readonly key: string }): string {
   return createHash("sha256")
     .update(JSON.stringify([source, device, key]))
     .digest("hex")
