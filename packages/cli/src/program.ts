@@ -5,6 +5,7 @@
 import { Command, Option } from "commander"
 import { addDemoCommand } from "./demo/command.ts"
 import { addAccess } from "./program-access.ts"
+import { addCommands, addDescribeCommand, addGetCommands } from "./program-commands.ts"
 import { addClient, addMessages } from "./program-messages.ts"
 import { atNode, collect, type Lazily, type Runner } from "./program-parts.ts"
 import type { Terminal } from "./terminal.ts"
@@ -49,6 +50,8 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
   program.commandsGroup("Messages:")
   addMessages(program, lazily)
   addTestMapping(program, lazily)
+  program.commandsGroup("Devices:")
+  addCommands(program, lazily)
   program.commandsGroup("What a node has:")
   addGet(program, lazily)
   addDescribe(program, lazily)
@@ -219,13 +222,14 @@ How topics and payloads become readings: docs/guide/mapping.md`,
 function addGet(program: Command, lazily: Lazily): void {
   const get = program
     .command("get")
-    .summary("list devices, MQTT clients, tokens, credentials, bans or queries")
+    .summary("list devices, commands, MQTT clients, tokens, credentials, bans or queries")
     .description("Lists what a node has.")
   atNode(get.command("devices"))
     .alias("device")
     .description("Lists devices with their latest values.")
     .option("--device <filter>", "only devices that fit, as often as needed", collect)
     .action(lazily(async () => (await import("./commands/get.ts")).getDevices))
+  addGetCommands(get, lazily)
   atNode(get.command("clients"))
     .alias("client")
     .description("Lists MQTT clients, connected or away; needs a token with the scope admin.")
@@ -253,12 +257,13 @@ function addGet(program: Command, lazily: Lazily): void {
 function addDescribe(program: Command, lazily: Lazily): void {
   const describe = program
     .command("describe")
-    .summary("show all about a device, an MQTT client or the node")
+    .summary("show all about a device, a command, an MQTT client or the node")
     .description("Shows everything that a node knows of one thing.")
   atNode(describe.command("device"))
     .description("Shows each series of a device with its newest reading.")
     .argument("<name>", "the device's name, e.g. cold/room-1")
     .action(lazily(async () => (await import("./commands/describe.ts")).describeDevice))
+  addDescribeCommand(describe, lazily)
   atNode(describe.command("client"))
     .description("Shows an MQTT client: its connection, its session and its subscriptions.")
     .argument("<id>", "its client identifier, as `brume get clients` shows it")
