@@ -57,7 +57,9 @@ class _Violation(Exception):
 class Handshake:
     """The request that opens a WebSocket, and what its answer must be."""
 
-    def __init__(self, authority: str, target: str, protocols: Sequence[str]) -> None:
+    def __init__(
+        self, authority: str, target: str, protocols: Sequence[str], headers: Sequence[Tuple[str, str]] = ()
+    ) -> None:
         self._key = base64.b64encode(os.urandom(16))
         self._protocols = protocols
         lines = [
@@ -70,6 +72,7 @@ class Handshake:
         ]
         if protocols:
             lines.append(f"Sec-WebSocket-Protocol: {', '.join(protocols)}")
+        lines += [f"{name}: {value}" for name, value in headers]
         self.request = "\r\n".join([*lines, "", ""]).encode("ascii")
 
     def problem(self, head: "Head") -> Optional[str]:

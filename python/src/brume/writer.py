@@ -16,6 +16,7 @@ from datetime import datetime, timezone
 from typing import Callable, Deque, List, NamedTuple, Optional, Sequence
 
 from .backoff import Backoff
+from .callbacks import tell
 from .errors import BrumeError
 from .parts import Part, is_refused, new_key, sift
 from .readings import Line, ReadingInput, encode_reading, encode_time
@@ -86,12 +87,13 @@ class Writer:
         self._sealed: Deque[_Batch] = deque()
         self._sending: Optional[_Batch] = None
         self._next_number = 0
-        #: All batches below this are to leave without waiting for more readings or for the end of a pause.
+        #: Grows with each flush, which ends a pause between attempts.
         self._hurry = 0
         self._buffered = 0
         self._length = 0
         self._written = self._rejected = self._dropped = self._failures = 0
         self._last_error: Optional[BrumeError] = None
+        self._internal_faults = 0
         self._is_closed = False
         self._is_ending = False
         self._thread: Optional[threading.Thread] = None
@@ -101,24 +103,20 @@ class Writer:
 
         Raises ``readings_invalid``, ``writer_full`` and ``writer_closed``.
         """
-        # It may arrive much later.
-        stamp = str(encode_time(datetime.now(timezone.utc))) if self._stamp_time else None
-        line = encode_reading(reading, stamp)
+        line = self._line(reading)
         with self._changed:
             self._make_room(line.readings)
-            self._start()
-            if not self._open:
-                self._open_since = time.monotonic()
-            self._open.append(line)
-            self._open_readings += line.readings
-            self._open_length += len(line.text)
-            self._buffered += line.readings
-            self._length += len(line.text)
-            if self._open_readings >= self._max_batch or self._open_length >= _max_batch_length:
-                self._seal()
-            # Only the first of a batch changes how long the sender may sleep.
-            elif len(self._open) == 1:
-                self._changed.notify_all()
+            self._push(line)
+
+    def try_add(self, reading: ReadingInput) -> bool:
+        """As ``add``, but never waits: False where that would be due, and the reading is not taken."""
+        line = self._line(reading)
+        with self._changed:
+            if self._when_full == "block" and not self._is_closed and not self._has_room(line.readings):
+                return False
+            self._make_room(line.readings)
+            self._push(line)
+            return True
 
     def flush(self, timeout: Optional[float] = None) -> None:
         """Sends at once what is held; returns when the node has it all, or refused it for good.
@@ -128,7 +126,7 @@ class Writer:
         with self._changed:
             self._seal()
             last = self._next_number
-            self._hurry = last
+            self._hurry += 1
             self._changed.notify_all()
             if self._changed.wait_for(lambda: not self._sealed or self._sealed[0].number >= last, timeout):
                 return
@@ -178,6 +176,25 @@ class Writer:
             if kind is None:
                 raise
 
+    def _line(self, reading: ReadingInput) -> Line:
+        # It may arrive much later.
+        return encode_reading(reading, str(encode_time(datetime.now(timezone.utc))) if self._stamp_time else None)
+
+    def _push(self, line: Line) -> None:
+        self._start()
+        if not self._open:
+            self._open_since = time.monotonic()
+        self._open.append(line)
+        self._open_readings += line.readings
+        self._open_length += len(line.text)
+        self._buffered += line.readings
+        self._length += len(line.text)
+        if self._open_readings >= self._max_batch or self._open_length >= _max_batch_length:
+            self._seal()
+        # Only the first of a batch changes how long the sender may sleep.
+        elif len(self._open) == 1:
+            self._changed.notify_all()
+
     def _make_room(self, readings: int) -> None:
         if self._is_closed:
             raise _closed_error()
@@ -208,7 +225,8 @@ class Writer:
         for batch in self._sealed:
             if batch is not self._sending:
                 self._remove(batch)
-                self._dropped += batch.readings
+                # Of a batch that was refused in part, some is written already.
+                self._dropped += sum(Part.count(line) for part in batch.parts for line in part.lines)
                 return True
         return False
 
@@ -265,42 +283,34 @@ class Writer:
 
     def _deliver(self, batch: _Batch) -> None:
         """All parts of it; a failure that time may heal is raised, and the next attempt goes on with what is left."""
-        internal_faults = 0
         try:
             while batch.parts:
-                part = batch.parts[0]
-                try:
-                    written = self._send(part)
-                except BrumeError as error:
-                    internal_faults = internal_faults + 1 if error.code == "internal" else 0
-                    if not is_refused(error) and internal_faults < _max_internal_faults:
-                        if error.code == "internal":
-                            time.sleep(self._backoff.wait_s(internal_faults))
-                            continue
-                        raise
-                    parts, refused = sift(part, error)
-                    with self._changed:
-                        batch.parts[0:1] = parts
-                    self._reject(error, refused)
-                else:
-                    internal_faults = 0
-                    with self._changed:
-                        batch.parts.pop(0)
-                        self._written += written
+                self._deliver_part(batch, batch.parts[0])
         finally:
             with self._changed:
                 self._sending = None
                 if not batch.parts:
                     self._remove(batch)
 
-    def _reject(self, error: BrumeError, lines: Sequence[str]) -> None:
-        """W5"""
-        if not lines:
-            return
-        with self._changed:
-            self._rejected += sum(Part.count(line) for line in lines)
-        if self._on_rejected is not None:
-            self._on_rejected(error, lines)
+    def _deliver_part(self, batch: _Batch, part: Part) -> None:
+        try:
+            written = self._send(part)
+        except BrumeError as error:
+            self._internal_faults = self._internal_faults + 1 if error.code == "internal" else 0
+            if not is_refused(error) and self._internal_faults < _max_internal_faults:
+                raise
+            parts, refused = sift(part, error)
+            with self._changed:
+                batch.parts[0:1] = parts
+                self._rejected += sum(Part.count(line) for line in refused)
+            # W5
+            if refused and self._on_rejected is not None:
+                tell(self._on_rejected, error, refused)
+        else:
+            with self._changed:
+                batch.parts.pop(0)
+                self._written += written
+        self._internal_faults = 0
 
     def _wait_after(self, error: BrumeError, failures: int) -> None:
         asked = error.details.get("retryAfterS")
@@ -311,7 +321,7 @@ class Writer:
             self._last_error = error
             self._failures += 1
         if self._on_error is not None:
-            self._on_error(error)
+            tell(self._on_error, error)
         with self._changed:
             # A flush that begins now does not wait for the pause, but the attempts after it do.
             hurry = self._hurry
