@@ -17,5 +17,5 @@ class Backoff(NamedTuple):
         The upper half of the interval is random, so that many clients that lost the same node do not come back at the
         same moment.
         """
-        ceiling = min(self.max_s, self.first_s * 2 ** min(max(failures - 1, 0), 30))
+        ceiling = min(self.max_s, self.first_s * 2.0 ** min(max(failures - 1, 0), 30))
         return ceiling / 2 + random.random() * ceiling / 2

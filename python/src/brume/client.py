@@ -87,9 +87,8 @@ class Client(Automation):
         random one makes the client's own retries safe. Raises ``readings_invalid`` and ``store_full``.
         """
         if isinstance(readings, (str, bytes)):
-            count = self.write_lines(readings, key=key, timeout=timeout)
-            return Written(accepted=count, seq=0, epoch="")
-        inputs = iter([readings]) if is_one_reading(readings) else iter(cast(Iterable[ReadingInput], readings))
+            return Written(accepted=self.write_lines(readings, key=key, timeout=timeout))
+        inputs = iter(cast(Iterable[ReadingInput], [readings] if is_one_reading(readings) else readings))
         name, written, number = _checked_key(key), None, 0
         while True:
             batch = list(islice(inputs, _max_batch))

@@ -12,6 +12,7 @@ import asyncio
 import json
 import ssl
 from collections import deque
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, Callable, Deque, List, NamedTuple, Optional, Protocol, Sequence, Tuple, Union
 from urllib.parse import urlencode
@@ -32,7 +33,8 @@ Filter = Union[str, Sequence[str], None]
 _max_message_bytes = 67_108_864
 
 
-class Gap(NamedTuple):
+@dataclass(frozen=True)
+class Gap:
     """An interval in which readings may be missing from the stream. They are on the node: ask it with SQL."""
 
     #: ``disconnected``: there was no connection; ``slow``: the node or the queue here left some out.

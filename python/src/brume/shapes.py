@@ -31,10 +31,14 @@ class Device(TypedDict):
     latest: List[Reading]
 
 
-class Written(TypedDict):
-    """What the node says once readings are on its disk."""
-
+class _WrittenAlways(TypedDict):
+    #: How many readings; of line protocol, how many lines.
     accepted: int
+
+
+class Written(_WrittenAlways, total=False):
+    """What the node says once readings are on its disk. Line protocol has no places."""
+
     #: Sequence of the first one; the others follow it.
     seq: int
     epoch: str
