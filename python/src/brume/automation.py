@@ -7,13 +7,14 @@ from urllib.parse import quote
 
 from .calls import json_call, pages
 from .errors import foreign_answer
+from .parts import checked_key
 from .shapes import Alarm, AppliedDocument, Json, StoredDocument
 from .transport import Call, Transport, expect_object
 
 #: Beyond a function's own deadline, s: for the way there and back.
 _grace_s = 10.0
-#: How long a function may take where nobody says, s: more than the node allows.
-_patience_s = 330.0
+#: How long a function may take where nobody says, s: as long as the node allows, and the way.
+_patience_s = 930.0
 
 
 class Automation:
@@ -70,16 +71,16 @@ class Automation:
     ) -> Json:
         """Calls a function with an event and returns what it returned.
 
-        ``deadline`` is how long it may take, s, at most its own limit. ``key`` is what it sees as ``ctx.key``; a call with a
-        key may be repeated by this client after a lost answer, so give one only where the function heeds it.
-        Raises ``function_not_found``, ``function_failed``, ``function_timeout``, ``function_crashed``, ``functions_busy``.
+        ``deadline`` is how long somebody waits for it, s; its own limits hold besides. ``key`` names this call: within ten
+        minutes the same key is the same call, and ``ctx.key`` follows from it. Without one a random key makes the client's
+        own retries safe. Raises ``function_not_found``, ``function_failed``, ``function_timeout``, ``functions_busy``, ….
         """
-        headers: Dict[str, str] = {} if key is None else {"idempotency-key": key}
         search = [] if deadline is None else [("deadlineMs", str(math.ceil(deadline * 1_000)))]
         timeout = _patience_s if deadline is None else deadline + _grace_s
         path = f"v1/functions/{quote(name, safe='')}/invoke"
-        call = json_call("POST", path, event, is_idempotent=key is not None, headers=headers, timeout=timeout)
-        return self._transport.json(call._replace(search=search))
+        headers = {"idempotency-key": checked_key(key)}
+        call = json_call("POST", path, event, is_idempotent=True, headers=headers, search=search, timeout=timeout)
+        return self._transport.json(call)
 
     def _alarm(self, alarm: str, change: str, body: Mapping[str, Json]) -> Alarm:
         path = f"v1/alarms/{quote(alarm, safe='')}/{change}"

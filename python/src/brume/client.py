@@ -1,7 +1,6 @@
 """The client of one node: what its HTTP API offers, typed. Holds no connection until it is used."""
 from __future__ import annotations
 
-import re
 import ssl
 from itertools import islice
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Union, cast
@@ -13,7 +12,7 @@ from .connection import address_of, token_of
 from .automation import Automation
 from .errors import BrumeError
 from .live import Feed, Filter, Gap, LiveOptions, live_options
-from .parts import Part, new_key
+from .parts import Part, checked_key
 from .query import Parameter, Rows, RowStream
 from .readings import ReadingInput, encode_all, is_one_reading
 from .shapes import Command, Device, Json, Reading, Twin, Written
@@ -89,7 +88,7 @@ class Client(Automation):
         if isinstance(readings, (str, bytes)):
             return Written(accepted=self.write_lines(readings, key=key, timeout=timeout))
         inputs = iter(cast(Iterable[ReadingInput], [readings] if is_one_reading(readings) else readings))
-        name, written, number = _checked_key(key), None, 0
+        name, written, number = checked_key(key), None, 0
         while True:
             batch = list(islice(inputs, _max_batch))
             if written is not None and not batch:
@@ -119,7 +118,7 @@ class Client(Automation):
                 "write",
                 is_idempotent=True,
                 search=[("precision", precision)],
-                headers={"content-type": "text/plain; charset=utf-8", "idempotency-key": _checked_key(key)},
+                headers={"content-type": "text/plain; charset=utf-8", "idempotency-key": checked_key(key)},
                 body=body,
                 final=("store_full",),
                 timeout=timeout,
@@ -225,7 +224,7 @@ class Client(Automation):
         """
         body = {"input": input, "deadlineMs": max(1, round(deadline * 1_000)), "retries": retries, "wait": wait}
         # The same key is the same command: asking again waits again, and sends nothing twice.
-        headers = {"idempotency-key": _checked_key(key)}
+        headers = {"idempotency-key": checked_key(key)}
         path = f"v1/devices/{quote(device, safe='')}/commands/{quote(name, safe='')}"
         patience_s = min(deadline, _longest_wait_s) + self._transport.timeout if wait else None
         call = json_call("POST", path, body, is_idempotent=True, headers=headers, timeout=patience_s)
@@ -287,16 +286,6 @@ class Client(Automation):
         transport = self._transport
         context = transport.ssl_context if transport.address.is_tls else None
         return lambda sink: Feed(transport.address, transport.token, context, options, sink)
-
-
-def _checked_key(key: Optional[str]) -> str:
-    if key is None:
-        return new_key()
-    # Room for the number of a batch.
-    if re.fullmatch(r"[\x20-\x7e]{1,240}", key):
-        return key
-    hint = "A key is printable ASCII, at most 240 characters."
-    raise BrumeError("request_invalid", f"{key[:80]!r} cannot be an Idempotency-Key", hint=hint)
 
 
 def _command_error(command: Command) -> BrumeError:

@@ -44,6 +44,16 @@ def new_key() -> str:
     return secrets.token_hex(16)
 
 
+def checked_key(key: Optional[str]) -> str:
+    if key is None:
+        return new_key()
+    # Room for the number of a batch.
+    if re.fullmatch(r"[\x20-\x7e]{1,240}", key):
+        return key
+    hint = "A key is printable ASCII, at most 240 characters."
+    raise BrumeError("request_invalid", f"{key[:80]!r} cannot be an Idempotency-Key", hint=hint)
+
+
 def is_refused(error: BrumeError) -> bool:
     # A token without the right to write is mended by people; one that is limited to devices refuses some readings.
     if error.code == "forbidden":
