@@ -14,6 +14,7 @@ import type {
   TokenRequest,
 } from "@brume/core"
 import { SeededRandom, SilentLogger, VirtualClock } from "@brume/testkit"
+import { openAlarms } from "../../packages/node/src/alarms/alarms.ts"
 import { type Api, openApi } from "../../packages/node/src/api/api.ts"
 import { type App, createApp } from "../../packages/node/src/api/app.ts"
 import type { ApiOptions } from "../../packages/node/src/api/options.ts"
@@ -28,6 +29,7 @@ import type { Mqtt } from "../../packages/node/src/devices/mqtt/mqtt.ts"
 import { openTwins } from "../../packages/node/src/devices/twins/twins.ts"
 import { documentKinds } from "../../packages/node/src/document-kinds.ts"
 import { openDocuments } from "../../packages/node/src/documents/documents.ts"
+import { openEffects } from "../../packages/node/src/effects/effects.ts"
 import { createMetrics } from "../../packages/node/src/metrics/metrics.ts"
 import { MemoryStore } from "./memory-store.ts"
 import { openRigFront } from "./mqtt-front.ts"
@@ -75,6 +77,8 @@ export async function apiRig({ kinds = documentKinds }: ApiRigOptions = {}): Pro
   })
   const commands = openCommands({ store, clock: machineClock, random, logger, metrics })
   const twins = openTwins({ store, clock: machineClock, logger })
+  const alarms = openAlarms({ store, clock, logger, metrics })
+  const effects = await openEffects({ store, clock, random, logger, metrics })
   const local = joinSubscribers([commands.replies, twins.reports])
   const mqtt = await openRigFront({ store, clock: machineClock, random, logger, metrics, local })
   commands.begin(mqtt.own)
@@ -114,6 +118,8 @@ export async function apiRig({ kinds = documentKinds }: ApiRigOptions = {}): Pro
     documents: openDocuments({ store, clock, logger, kinds }),
     commands,
     twins,
+    effects,
+    alarms,
     live: createLive({ store, metrics }),
     metrics,
     expose: () => metrics.expose(),

@@ -1,9 +1,11 @@
 /** What the API room needs from outside, and its written limits. */
 import type {
+  Alarms,
   Bans,
   Clock,
   Commands,
   Credentials,
+  EffectOutcomes,
   Logger,
   Metrics,
   Query,
@@ -38,6 +40,8 @@ export interface ApiOptions {
   readonly documentStatus?: DocumentStatus
   readonly commands: Pick<Commands, "start" | "get" | "ended" | "list">
   readonly twins: Pick<Twins, "get" | "set">
+  readonly effects: EffectOutcomes
+  readonly alarms: Alarms
   readonly metrics: Metrics
   /** All metrics of the node in Prometheus's text format. */
   readonly expose: () => Promise<string>

@@ -1,5 +1,6 @@
 /** JSON shapes that several operations share. */
 import { banKinds, commandStates, errorRegistry, type Reading } from "@brume/core"
+import { effectSchemas } from "./effect-schemas.ts"
 import { isoTime } from "./iso-time.ts"
 import { applied, keptDocument } from "./kept-document.ts"
 import type { JsonSchema } from "./operation.ts"
@@ -359,4 +360,5 @@ export const sharedSchemas: readonly (JsonSchema & { readonly $id: string })[] =
   applied,
   command,
   twin,
+  ...effectSchemas,
 ]

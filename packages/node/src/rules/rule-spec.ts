@@ -2,6 +2,7 @@
 import type { JsonSchema, Severity } from "@brume/core"
 import { severities } from "@brume/core"
 import { durationPattern } from "./duration.ts"
+import { type WindowSpec, windowSpecSchema } from "./windows/window-spec.ts"
 
 export interface ReadingSource {
   /** A filter with MQTT's wildcards. */
@@ -31,21 +32,6 @@ export interface SunSource {
   readonly offset?: string
   /** @default 1h */
   readonly catchUp?: string
-}
-
-export interface WindowSpec {
-  readonly type: "tumbling" | "sliding" | "session"
-  readonly size?: string
-  readonly slide?: string
-  readonly gap?: string
-  /** @default [device] */
-  readonly by?: readonly string[]
-  /** `avg(value) AS mean, count(*) AS readings` */
-  readonly select: string
-  /** @default 0s */
-  readonly allowedLateness?: string
-  /** @default drop */
-  readonly late?: "drop" | "update"
 }
 
 export interface ActionSpec {
@@ -156,19 +142,10 @@ export const ruleSpecSchema: JsonSchema = object(
     onChange: { type: "boolean", description: "Only readings that differ from the one before" },
     silence: { ...duration, description: "Fires when a series has reported nothing for so long" },
     cooldown: { ...duration, description: "After it fired, a series fires no more for so long" },
-    window: object(
-      {
-        type: { enum: ["tumbling", "sliding", "session"] },
-        size: duration,
-        slide: duration,
-        gap: duration,
-        by: { type: "array", maxItems: 2, items: { enum: ["device", "property"] } },
-        select: { ...text, description: "SQL aggregates over the window: avg(value) AS mean, max(value) AS peak" },
-        allowedLateness: duration,
-        late: { enum: ["drop", "update"] },
-      },
-      ["type", "select"],
-    ),
+    window: {
+      ...windowSpecSchema,
+      description: "Readings of a span of time taken together; when and templates then read what it selects",
+    },
     actions: { ...actions, minItems: 1 },
     clearActions: actions,
     enabled: { type: "boolean" },
