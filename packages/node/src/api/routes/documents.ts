@@ -57,7 +57,7 @@ const put: Operation = {
     200: { description: "It was there, and is changed, or says what it said.", content: appliedOne },
     201: { description: "It was created.", content: appliedOne },
   },
-  problems,
+  problems: ["document_not_found", ...problems],
 }
 
 const get: Operation = {
