@@ -14,7 +14,7 @@ import { wholeNode } from "../../../../test/rig/whole-node.ts"
 import type { Api } from "./api.ts"
 
 const isLong = process.env.BRUME_LONG === "1"
-const requests = isLong ? 30_000 : 1_000
+const requests = isLong ? 30_000 : 1_600
 const seed = Number(process.env.BRUME_SEED ?? randomInt(2 ** 31))
 
 interface Schema {
@@ -26,6 +26,7 @@ interface Schema {
   readonly anyOf?: readonly Schema[]
   readonly minimum?: number
   readonly maximum?: number
+  readonly examples?: readonly unknown[]
 }
 
 interface Parameter {
@@ -69,7 +70,8 @@ function fitting(schema: Schema): fc.Arbitrary<unknown> {
   if (schema.enum !== undefined) return fc.constantFrom(...schema.enum)
   if (schema.anyOf !== undefined) return fc.oneof(...schema.anyOf.map(fitting))
   const types = [schema.type ?? "string"].flat()
-  return fc.oneof(...types.map((type) => fittingType(type, schema)))
+  const examples = schema.examples === undefined ? [] : [fc.constantFrom(...schema.examples)]
+  return fc.oneof(...examples, ...types.map((type) => fittingType(type, schema)))
 }
 
 function fittingType(type: string, schema: Schema): fc.Arbitrary<unknown> {
