@@ -314,7 +314,7 @@ async function expectHealth(target: Target): Promise<void> {
 
 test.each([
   ["the API", requests, apiTarget],
-  ["a whole node", requests / 4, nodeTarget],
+  ["a whole node", requests / 2, nodeTarget],
 ])(
   `%s meets %i requests made from the document without a fault (BRUME_SEED=${seed})`,
   { timeout: 3_600_000 },
