@@ -186,7 +186,11 @@ export interface BrumeClient {
    *   apiVersion: "brume.dev/v1",
    *   kind: "Rule",
    *   metadata: { name: "cold-room-too-warm" },
-   *   spec: { on: { device: "cold/+", property: "temperature" }, when: "value > 8", actions: [{ alarm: {} }] },
+   *   spec: {
+   *     on: { device: "cold/+", property: "temperature" },
+   *     when: "value > 8",
+   *     actions: [{ alarm: { name: "too-warm" } }],
+   *   },
    * })
    * ```
    */
