@@ -5,6 +5,7 @@
 import { Command, Option } from "commander"
 import { addDemoCommand } from "./demo/command.ts"
 import { addAccess } from "./program-access.ts"
+import { addAlarm } from "./program-alarms.ts"
 import { addClient, addMessages } from "./program-messages.ts"
 import { atNode, collect, type Lazily, type Runner } from "./program-parts.ts"
 import type { Terminal } from "./terminal.ts"
@@ -52,6 +53,7 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
   program.commandsGroup("What a node has:")
   addGet(program, lazily)
   addDescribe(program, lazily)
+  addAlarm(program, lazily)
   addClient(program, lazily)
   addAccess(program, lazily)
   program.commandsGroup("This command:")
@@ -219,7 +221,7 @@ How topics and payloads become readings: docs/guide/mapping.md`,
 function addGet(program: Command, lazily: Lazily): void {
   const get = program
     .command("get")
-    .summary("list devices, MQTT clients, tokens, credentials, bans or queries")
+    .summary("list devices, alarms, effects, MQTT clients, tokens, credentials, bans or queries")
     .description("Lists what a node has.")
   atNode(get.command("devices"))
     .alias("device")
@@ -232,6 +234,19 @@ function addGet(program: Command, lazily: Lazily): void {
     .option("--connected", "only those that are connected")
     .option("--away", "only those that are not")
     .action(lazily(async () => (await import("./commands/client.ts")).getClients))
+  atNode(get.command("alarms"))
+    .alias("alarm")
+    .description("Lists alarms, those that are raised first.")
+    .option("--raised", "only those that are raised")
+    .action(lazily(async () => (await import("./commands/alarm.ts")).getAlarms))
+  atNode(get.command("effects"))
+    .alias("effect")
+    .description("Lists what rules and functions did to the world, and how it ended; the newest first.")
+    .option("--state <state>", "only pending, done, failed or in-doubt")
+    .option("--type <type>", "only publish, command, function, webhook or alarm")
+    .option("--source <source>", "only of this rule or function, e.g. rule/too-warm")
+    .option("--limit <n>", "show at most this many", "100")
+    .action(lazily(async () => (await import("./commands/effect.ts")).getEffects))
   atNode(get.command("tokens"))
     .alias("token")
     .description("Lists tokens; needs one with the scope admin.")
@@ -253,7 +268,7 @@ function addGet(program: Command, lazily: Lazily): void {
 function addDescribe(program: Command, lazily: Lazily): void {
   const describe = program
     .command("describe")
-    .summary("show all about a device, an MQTT client or the node")
+    .summary("show all about a device, an alarm, an effect, an MQTT client or the node")
     .description("Shows everything that a node knows of one thing.")
   atNode(describe.command("device"))
     .description("Shows each series of a device with its newest reading.")
@@ -263,6 +278,14 @@ function addDescribe(program: Command, lazily: Lazily): void {
     .description("Shows an MQTT client: its connection, its session and its subscriptions.")
     .argument("<id>", "its client identifier, as `brume get clients` shows it")
     .action(lazily(async () => (await import("./commands/client.ts")).describeClient))
+  atNode(describe.command("alarm"))
+    .description("Shows an alarm and what happened to it.")
+    .argument("<id>", "its id, as `brume get alarms` shows it")
+    .action(lazily(async () => (await import("./commands/alarm.ts")).describeAlarm))
+  atNode(describe.command("effect"))
+    .description("Shows an effect and how it ended.")
+    .argument("<key>", "its key, as `brume get effects --json` shows it")
+    .action(lazily(async () => (await import("./commands/effect.ts")).describeEffect))
   atNode(describe.command("node"))
     .description("Shows the state of the node, its store and the token that asks.")
     .action(lazily(async () => (await import("./commands/describe.ts")).describeNode))
