@@ -6,8 +6,11 @@ import type { AlarmEventView, AlarmSubscription, AlarmUpdate, AlarmView } from "
 import { type LivePort, LiveStream, type StreamOptions } from "./stream.ts"
 
 export function openAlarms(port: LivePort, options: StreamOptions = {}): AlarmSubscription {
+  let isBehind = false
   const push = (updates: readonly AlarmUpdate[]): void => {
-    if (stream.push(updates) > 0) stream.renew()
+    if (isBehind || stream.push(updates) === 0) return
+    isBehind = true
+    stream.clear()
   }
   const stream: LiveStream<AlarmUpdate> = new LiveStream(port, options, {
     again: () => {},
@@ -16,6 +19,11 @@ export function openAlarms(port: LivePort, options: StreamOptions = {}): AlarmSu
         push([{ type, alarms: alarms as readonly AlarmView[], left: Number(left) }])
       else if (type === "events" && Array.isArray(events))
         push((events as readonly AlarmEventView[]).map((event) => ({ type: "event", event })))
+    },
+    waiting: () => {
+      if (!isBehind) return
+      isBehind = false
+      stream.renew()
     },
   })
   return {

@@ -41,6 +41,8 @@ export interface StreamEvents {
   /** It is open, and was before: something may have been missed. */
   again(): void
   message(message: Readonly<Record<string, unknown>>): void
+  /** Who iterates has read everything, and waits. */
+  waiting?(): void
 }
 
 export class LiveStream<Item> implements AsyncIterable<Item> {
@@ -92,6 +94,11 @@ export class LiveStream<Item> implements AsyncIterable<Item> {
     return dropped
   }
 
+  /** Forgets what waits. */
+  clear(): void {
+    while (this.#queue.shift() !== undefined);
+  }
+
   /** Connects anew, for who wants to hear from the beginning. */
   renew(): void {
     if (this.#isClosed) return
@@ -110,10 +117,12 @@ export class LiveStream<Item> implements AsyncIterable<Item> {
         if (item !== undefined) yield item
         else if (this.#failure !== undefined) throw this.#failure
         else if (this.#isClosed) return
-        else
+        else {
+          this.#events.waiting?.()
           await new Promise<void>((resolve) => {
             this.#wake = resolve
           })
+        }
       }
     } finally {
       this.#finish(undefined)
