@@ -4,6 +4,7 @@
  */
 import type {
   Clock,
+  DocumentKind,
   FogError,
   Metrics,
   Query,
@@ -26,6 +27,8 @@ import { createLive } from "../../packages/node/src/devices/live.ts"
 import { joinSubscribers } from "../../packages/node/src/devices/local-subscribers.ts"
 import type { Mqtt } from "../../packages/node/src/devices/mqtt/mqtt.ts"
 import { openTwins } from "../../packages/node/src/devices/twins/twins.ts"
+import { documentKinds } from "../../packages/node/src/document-kinds.ts"
+import { openDocuments } from "../../packages/node/src/documents/documents.ts"
 import { type OpenedEffects, openEffects } from "../../packages/node/src/effects/effects.ts"
 import { createMetrics } from "../../packages/node/src/metrics/metrics.ts"
 import { MemoryStore } from "./memory-store.ts"
@@ -56,7 +59,12 @@ export interface ApiRig {
   listen(options?: Partial<ApiOptions>): Promise<Api>
 }
 
-export async function apiRig(): Promise<ApiRig> {
+export interface ApiRigOptions {
+  /** @default those of the node */
+  readonly kinds?: readonly DocumentKind[]
+}
+
+export async function apiRig({ kinds = documentKinds }: ApiRigOptions = {}): Promise<ApiRig> {
   const clock = new VirtualClock()
   const logger = new SilentLogger()
   const random = new SeededRandom(1)
@@ -110,6 +118,7 @@ export async function apiRig(): Promise<ApiRig> {
     ingest: createIngest({ store, clock, logger, metrics }),
     devices: devicesOf(store),
     mqtt,
+    documents: openDocuments({ store, clock, logger, kinds }),
     commands,
     twins,
     effects,

@@ -1,4 +1,4 @@
-/** The commands about alarms. */
+/** The commands about alarms and effects. */
 import type { Command } from "commander"
 import { atNode, type Lazily } from "./program-parts.ts"
 
@@ -38,4 +38,31 @@ Examples:
     .description("Shows what is raised, and then what happens, until Ctrl-C.")
     .option("--count <n>", "end after this many events")
     .action(lazily(async () => (await import("./commands/alarm.ts")).watchAlarms))
+}
+
+export function addGetAlarms(get: Command, lazily: Lazily): void {
+  atNode(get.command("alarms"))
+    .alias("alarm")
+    .description("Lists alarms, those that are raised first.")
+    .option("--raised", "only those that are raised")
+    .action(lazily(async () => (await import("./commands/alarm.ts")).getAlarms))
+  atNode(get.command("effects"))
+    .alias("effect")
+    .description("Lists what rules and functions did to the world, and how it ended; the newest first.")
+    .option("--state <state>", "only pending, done, failed or in-doubt")
+    .option("--type <type>", "only publish, command, function, webhook or alarm")
+    .option("--source <source>", "only of this rule or function, e.g. rule/too-warm")
+    .option("--limit <n>", "show at most this many", "100")
+    .action(lazily(async () => (await import("./commands/effect.ts")).getEffects))
+}
+
+export function addDescribeAlarm(describe: Command, lazily: Lazily): void {
+  atNode(describe.command("alarm"))
+    .description("Shows an alarm and what happened to it.")
+    .argument("<id>", "its id, as `brume get alarms` shows it")
+    .action(lazily(async () => (await import("./commands/alarm.ts")).describeAlarm))
+  atNode(describe.command("effect"))
+    .description("Shows an effect and how it ended.")
+    .argument("<key>", "its key, as `brume get effects --json` shows it")
+    .action(lazily(async () => (await import("./commands/effect.ts")).describeEffect))
 }

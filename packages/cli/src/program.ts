@@ -5,7 +5,9 @@
 import { Command, Option } from "commander"
 import { addDemoCommand } from "./demo/command.ts"
 import { addAccess } from "./program-access.ts"
-import { addAlarm } from "./program-alarms.ts"
+import { addAlarm, addDescribeAlarm, addGetAlarms } from "./program-alarms.ts"
+import { addCommands, addDescribeCommand, addGetCommands } from "./program-commands.ts"
+import { addDocuments } from "./program-documents.ts"
 import { addClient, addMessages } from "./program-messages.ts"
 import { atNode, collect, type Lazily, type Runner } from "./program-parts.ts"
 import type { Terminal } from "./terminal.ts"
@@ -50,10 +52,14 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
   program.commandsGroup("Messages:")
   addMessages(program, lazily)
   addTestMapping(program, lazily)
+  program.commandsGroup("Devices:")
+  addCommands(program, lazily)
   program.commandsGroup("What a node has:")
   addGet(program, lazily)
   addDescribe(program, lazily)
   addAlarm(program, lazily)
+  addDelete(program)
+  addDocuments(program, lazily)
   addClient(program, lazily)
   addAccess(program, lazily)
   program.commandsGroup("This command:")
@@ -221,32 +227,21 @@ How topics and payloads become readings: docs/guide/mapping.md`,
 function addGet(program: Command, lazily: Lazily): void {
   const get = program
     .command("get")
-    .summary("list devices, alarms, effects, MQTT clients, tokens, credentials, bans or queries")
+    .summary("list devices, rules, functions, MQTT clients, tokens and more")
     .description("Lists what a node has.")
   atNode(get.command("devices"))
     .alias("device")
     .description("Lists devices with their latest values.")
     .option("--device <filter>", "only devices that fit, as often as needed", collect)
     .action(lazily(async () => (await import("./commands/get.ts")).getDevices))
+  addGetCommands(get, lazily)
   atNode(get.command("clients"))
     .alias("client")
     .description("Lists MQTT clients, connected or away; needs a token with the scope admin.")
     .option("--connected", "only those that are connected")
     .option("--away", "only those that are not")
     .action(lazily(async () => (await import("./commands/client.ts")).getClients))
-  atNode(get.command("alarms"))
-    .alias("alarm")
-    .description("Lists alarms, those that are raised first.")
-    .option("--raised", "only those that are raised")
-    .action(lazily(async () => (await import("./commands/alarm.ts")).getAlarms))
-  atNode(get.command("effects"))
-    .alias("effect")
-    .description("Lists what rules and functions did to the world, and how it ended; the newest first.")
-    .option("--state <state>", "only pending, done, failed or in-doubt")
-    .option("--type <type>", "only publish, command, function, webhook or alarm")
-    .option("--source <source>", "only of this rule or function, e.g. rule/too-warm")
-    .option("--limit <n>", "show at most this many", "100")
-    .action(lazily(async () => (await import("./commands/effect.ts")).getEffects))
+  addGetAlarms(get, lazily)
   atNode(get.command("tokens"))
     .alias("token")
     .description("Lists tokens; needs one with the scope admin.")
@@ -268,27 +263,25 @@ function addGet(program: Command, lazily: Lazily): void {
 function addDescribe(program: Command, lazily: Lazily): void {
   const describe = program
     .command("describe")
-    .summary("show all about a device, an alarm, an effect, an MQTT client or the node")
+    .summary("show all about a device, a rule, an MQTT client, the node and more")
     .description("Shows everything that a node knows of one thing.")
   atNode(describe.command("device"))
     .description("Shows each series of a device with its newest reading.")
     .argument("<name>", "the device's name, e.g. cold/room-1")
     .action(lazily(async () => (await import("./commands/describe.ts")).describeDevice))
+  addDescribeCommand(describe, lazily)
   atNode(describe.command("client"))
     .description("Shows an MQTT client: its connection, its session and its subscriptions.")
     .argument("<id>", "its client identifier, as `brume get clients` shows it")
     .action(lazily(async () => (await import("./commands/client.ts")).describeClient))
-  atNode(describe.command("alarm"))
-    .description("Shows an alarm and what happened to it.")
-    .argument("<id>", "its id, as `brume get alarms` shows it")
-    .action(lazily(async () => (await import("./commands/alarm.ts")).describeAlarm))
-  atNode(describe.command("effect"))
-    .description("Shows an effect and how it ended.")
-    .argument("<key>", "its key, as `brume get effects --json` shows it")
-    .action(lazily(async () => (await import("./commands/effect.ts")).describeEffect))
+  addDescribeAlarm(describe, lazily)
   atNode(describe.command("node"))
     .description("Shows the state of the node, its store and the token that asks.")
     .action(lazily(async () => (await import("./commands/describe.ts")).describeNode))
+}
+
+function addDelete(program: Command): void {
+  program.command("delete").summary("delete rules and functions").description("Deletes what a node has.")
 }
 
 function addOwn(program: Command, lazily: Lazily): void {

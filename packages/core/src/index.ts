@@ -107,6 +107,7 @@ export {
   functionTriggers,
 } from "./functions.ts"
 export { nearest } from "./nearest.ts"
+export { fillPayload, payloadTemplateProblem } from "./payload-template.ts"
 export type {
   CancelSignal,
   Query,

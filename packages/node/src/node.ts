@@ -16,6 +16,7 @@ import { type MadeAdmin, type OpenedTokens, openTokens } from "./auth/auth.ts"
 import { isLoopback, parseAddress } from "./config/address.ts"
 import type { Config } from "./config/schema.ts"
 import { type OpenedCommands, openCommands } from "./devices/commands/commands.ts"
+import type { CommandMapping } from "./devices/commands/targets.ts"
 import { createDevices } from "./devices/devices.ts"
 import { createIngest, type IngestOptions } from "./devices/ingest.ts"
 import { createLive } from "./devices/live.ts"
@@ -33,6 +34,8 @@ import { openMqttFront } from "./mqtt-front.ts"
 import { executorsOf, noFunctions, openNodeEffects } from "./node-effects.ts"
 import { createNodeLogger } from "./node-logger.ts"
 import { openQuery } from "./query/query.ts"
+import { RuledStore } from "./rules/ruled-store.ts"
+import { openRules, type Rules } from "./rules/rules.ts"
 import { type NodeStore, openStore } from "./store/store.ts"
 import { version } from "./version.ts"
 
@@ -116,6 +119,8 @@ const statementGraceMs = 300
 
 interface Rooms {
   readonly store: NodeStore
+  /** The store for what brings readings in: they meet the rules on their way. */
+  readonly ruled: RuledStore
   readonly tokens: OpenedTokens
   readonly access: Access
   readonly query: Query
@@ -126,6 +131,7 @@ interface Rooms {
   readonly twins: OpenedTwins
   readonly effects: OpenedEffects
   readonly alarms: OpenedAlarms
+  readonly rules: Rules
 }
 
 /** In the order in which each needs those before it. */
@@ -166,27 +172,32 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
       residentBytes: () => process.memoryUsage.rss(),
     }),
   )
-  const commands = keep(openCommands({ ...common, store, logger: logger("devices") }))
+  const commands = keep(
+    openCommands({ ...common, store, logger: logger("devices"), mappings: commandMappingsOf(config) }),
+  )
   const twins = openTwins({ ...common, store, logger: logger("devices") })
   const alarms = openAlarms({ ...common, store, logger: logger("alarms"), limits: config.alarms })
   const effects = keep(await openNodeEffects({ ...common, store, version, commands }))
+  const rules = keep(openRules({ ...common, store, documents, effects, query, logger: logger("rules") }))
+  const ruled = new RuledStore(store, rules)
   const mqtt = keep(
     await openMqttFront({
       ...common,
-      store,
+      store: ruled,
       disk,
       logger,
       version,
       access: access.mqtt,
       series: new SeriesCache(),
       payloadLimits: payloadLimitsOf(config),
-      local: joinSubscribers([commands.replies, twins.reports]),
+      local: joinSubscribers([commands.replies, twins.reports, rules.messages]),
     }),
   )
   commands.begin(mqtt.own)
   twins.begin(mqtt.own)
   effects.begin(executorsOf({ ...common, version, commands, alarms, own: mqtt.own, functions: noFunctions }))
-  const front = { store, documents, tokens, access, query, mqtt, commands, twins, effects, alarms }
+  await rules.begin()
+  const front = { store, ruled, rules, documents, tokens, access, query, mqtt, commands, twins, effects, alarms }
   const consoleFolder = options.consoleFolder ?? ownConsole
   return { ...front, api: keep(await openFront(common, { ...front, consoleFolder })) }
 }
@@ -199,6 +210,8 @@ async function openFront(
   common: Common,
   {
     store,
+    ruled,
+    documents,
     tokens,
     access,
     query,
@@ -225,9 +238,10 @@ async function openFront(
     bans: access.bans,
     query,
     store,
-    ingest: createIngest({ store, clock, metrics, logger: logger("devices"), ...ingestLimits(config) }),
+    ingest: createIngest({ store: ruled, clock, metrics, logger: logger("devices"), ...ingestLimits(config) }),
     devices: createDevices({ query }),
     mqtt,
+    documents,
     commands,
     twins,
     effects,
@@ -237,6 +251,10 @@ async function openFront(
     logger: logger("api"),
     limits: { maxBodyBytes, maxConnections, requestTimeoutMs },
   })
+}
+
+function commandMappingsOf({ devices }: Config): readonly CommandMapping[] {
+  return devices.commands.map((mapping) => ({ ...mapping, qos: Number(mapping.qos) as 0 | 1 | 2 }))
 }
 
 function payloadLimitsOf({ devices, api }: Config): PayloadLimits {

@@ -10,7 +10,9 @@ export type {
   AlarmChange,
   BanKind,
   CertificateMapping,
+  DocumentMistake,
   EffectState,
+  JsonSchema,
   Permissions,
   Severity,
 } from "@brume/core"
@@ -29,6 +31,14 @@ export type { BanRoom, BanView, NewBan } from "./bans.ts"
 export { type BrumeClient, type ClientOptions, createClient } from "./client.ts"
 export type { ClientListOptions, ClientRoom, ClientView } from "./clients.ts"
 export type {
+  CommandListOptions,
+  CommandOptions,
+  CommandRoom,
+  CommandState,
+  CommandView,
+  NewCommand,
+} from "./commands.ts"
+export type {
   CreatedCredential,
   CredentialChange,
   CredentialRoom,
@@ -36,6 +46,13 @@ export type {
   NewCredential,
 } from "./credentials.ts"
 export type { Device, DeviceListOptions, Devices } from "./devices.ts"
+export type {
+  AppliedDocumentView,
+  ApplyDocumentOptions,
+  DocumentListOptions,
+  DocumentRoom,
+  DocumentView,
+} from "./documents.ts"
 export type { EffectListOptions, EffectRoom, EffectView } from "./effects.ts"
 export type {
   LiveFilter,
@@ -52,6 +69,7 @@ export type { Queries, RunningStatement } from "./running.ts"
 export type { NodeStatus } from "./status.ts"
 export type { CreatedToken, NewToken, TokenRoom, TokenView } from "./tokens.ts"
 export type { RetryPolicy, TokenSource } from "./transport.ts"
+export type { TwinRoom, TwinStateView, TwinView } from "./twins.ts"
 export type { LineProtocolInput, NdjsonInput, WriteOptions, Written } from "./write.ts"
 export { openFolderStorage } from "./writer/folder-storage.ts"
 export type { WriterStorage } from "./writer/storage.ts"

@@ -8,6 +8,7 @@ import { type BodyReader, createBodyReader } from "./body.ts"
 import { createBodyBudget } from "./body-budget.ts"
 import { type Connections, createConnections } from "./connections.ts"
 import { buildDocument, registerDocument } from "./document.ts"
+import { addDocumentBody } from "./document-body.ts"
 import { createGate } from "./gate.ts"
 import { addJsonBody, jsonBodyBytes } from "./json-body.ts"
 import { addAlarmsLiveRoute } from "./live/alarms-route.ts"
@@ -25,6 +26,7 @@ import { addConsoleRoutes, sendPlaceholder } from "./routes/console.ts"
 import { addCredentialRoutes } from "./routes/credentials.ts"
 import { addDeviceRoutes } from "./routes/devices.ts"
 import { addDocsRoutes } from "./routes/docs.ts"
+import { addDocumentRoutes } from "./routes/documents.ts"
 import { addEffectRoutes } from "./routes/effects.ts"
 import { addInfluxRoutes } from "./routes/influx.ts"
 import { addNodeRoutes } from "./routes/node.ts"
@@ -131,6 +133,10 @@ async function addRoutes(
   addTwinRoutes(app, options)
   addEffectRoutes(app, options)
   addAlarmRoutes(app, options)
+  await app.register(async (scope) => {
+    addDocumentBody(scope, readBody)
+    addDocumentRoutes(scope, options)
+  })
   addQueryRoutes(app, { ...options, stallMs: limits.stallMs })
   const streams = new LiveStreams({ ...options, maxConnections: limits.maxLiveConnections })
   addLiveRoute(app, { ...options, streams, accept })

@@ -28,6 +28,7 @@ export const tags = {
   effects: "What rules and functions did to the world, and how it ended.",
   alarms: "Conditions that somebody should know of until they are over.",
   live: "Readings as they become durable, and alarms.",
+  documents: "Desired state that people write: rules, functions.",
   mqtt: "MQTT over WebSocket, and who speaks MQTT with this node.",
   tokens: "Who may do what.",
   access: "Who may connect over MQTT: credentials of devices, and bans.",

@@ -14,7 +14,7 @@ import type {
   Tokens,
   Twins,
 } from "@brume/core"
-import type { DevicesPort, IngestPort, LivePort, MqttPort } from "./ports.ts"
+import type { DevicesPort, DocumentStatus, DocumentsPort, IngestPort, LivePort, MqttPort } from "./ports.ts"
 
 export interface ApiOptions {
   /** `host` without brackets; port 0 lets the system choose. */
@@ -35,6 +35,9 @@ export interface ApiOptions {
   readonly devices: DevicesPort
   readonly live: LivePort
   readonly mqtt: MqttPort
+  readonly documents: DocumentsPort
+  /** @default none: documents show what is kept with them */
+  readonly documentStatus?: DocumentStatus
   readonly commands: Pick<Commands, "start" | "get" | "ended" | "list">
   readonly twins: Pick<Twins, "get" | "set">
   readonly effects: EffectOutcomes

@@ -73,8 +73,9 @@ export class Ledger {
     let left = this.#created.size
     for (const [id, created] of this.#created) {
       if (records.length >= removedAtOnce || (created > oldest && left < limits.maxCommands)) break
+      if (isOpen(id)) continue
       left--
-      if (!isOpen(id)) records.push({ kind: "effect", key: prefix + id, value: undefined })
+      records.push({ kind: "effect", key: prefix + id, value: undefined })
     }
     return records
   }

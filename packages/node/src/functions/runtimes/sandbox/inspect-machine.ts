@@ -46,11 +46,30 @@ export async function chooseSandbox(hidden: readonly string[]): Promise<readonly
     return open("prlimit or setpriv is missing", "Install util-linux.")
   const sandbox = createBubblewrap({ ...tools, isRoot: process.getuid?.() === 0, hidden })
   const wrong = await trySandbox(sandbox)
-  if (wrong === undefined) return [sandbox, { ...versions, sandbox: "bubblewrap", reason: undefined, remedy: undefined }]
+  if (wrong === undefined)
+    return [sandbox, { ...versions, sandbox: "bubblewrap", reason: undefined, remedy: undefined }]
   return open(
     `bubblewrap cannot be used: ${wrong}`,
     "Allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, or an AppArmor profile for bwrap).",
   )
+}
+
+/** As if nothing were installed that keeps functions in. */
+export async function withoutSandbox(): Promise<readonly [Sandbox, Found]> {
+  const [, found] = await chooseSandbox([])
+  const { prlimit, setpriv } = found
+  return [
+    createUnsandboxed({
+      prlimit: prlimit === undefined ? undefined : tools.prlimit,
+      setpriv: setpriv === undefined ? undefined : tools.setpriv,
+    }),
+    {
+      ...found,
+      sandbox: "unsandboxed",
+      reason: "the configuration wants no sandbox",
+      remedy: "Set functions.sandbox to auto.",
+    },
+  ]
 }
 
 /** Runs something in it. Returns why that is impossible. */
