@@ -34,6 +34,7 @@ import { openMqttFront } from "./mqtt-front.ts"
 import { executorsOf, noFunctions, openNodeEffects } from "./node-effects.ts"
 import { createNodeLogger } from "./node-logger.ts"
 import { openQuery } from "./query/query.ts"
+import { type RuleStatus, shownStatus } from "./rules/rule-status.ts"
 import { RuledStore } from "./rules/ruled-store.ts"
 import { openRules, type Rules } from "./rules/rules.ts"
 import { type NodeStore, openStore } from "./store/store.ts"
@@ -211,6 +212,7 @@ async function openFront(
   {
     store,
     ruled,
+    rules,
     documents,
     tokens,
     access,
@@ -242,6 +244,7 @@ async function openFront(
     devices: createDevices({ query }),
     mqtt,
     documents,
+    documentStatus: { Rule: (rule) => shownOf(rules.status(rule)) },
     commands,
     twins,
     effects,
@@ -251,6 +254,10 @@ async function openFront(
     logger: logger("api"),
     limits: { maxBodyBytes, maxConnections, requestTimeoutMs },
   })
+}
+
+function shownOf(status: RuleStatus | undefined): Readonly<Record<string, unknown>> | undefined {
+  return status === undefined ? undefined : shownStatus(status)
 }
 
 function commandMappingsOf({ devices }: Config): readonly CommandMapping[] {
