@@ -1,13 +1,16 @@
 /** The client of one node: everything that its HTTP API offers, typed. Holds no connection until it is used. */
 import { FogError, type QueryFormat } from "@brume/core"
+import { type AlarmRoom, createAlarms } from "./alarms.ts"
 import { type BanRoom, createBans } from "./bans.ts"
 import { type ClientRoom, createClients } from "./clients.ts"
 import { type CommandRoom, createCommands } from "./commands.ts"
 import { type CredentialRoom, createCredentials } from "./credentials.ts"
 import { createDevices, type Devices } from "./devices.ts"
 import { createDocuments, type DocumentRoom } from "./documents.ts"
+import { createEffects, type EffectRoom } from "./effects.ts"
 import { type LiveFilter, type LiveOptions, type LiveSubscription, openLive } from "./live/live.ts"
 import { socketDriver } from "./live/socket.ts"
+import type { LivePort } from "./live/stream.ts"
 import {
   collectBytes,
   type Json,
@@ -178,6 +181,24 @@ export interface BrumeClient {
    */
   live(filter?: LiveFilter, options?: LiveOptions): LiveSubscription
   /**
+   * Alarms that rules and functions raise and clear, and what people do about them.
+   *
+   * @example
+   * ```ts
+   * for (const { id, message } of await client.alarms.list({ state: "raised" })) console.log(id, message)
+   * ```
+   */
+  readonly alarms: AlarmRoom
+  /**
+   * What rules and functions did to the world, and how it ended.
+   *
+   * @example
+   * ```ts
+   * for await (const { target, message } of client.effects.list({ state: "in-doubt" })) console.log(target, message)
+   * ```
+   */
+  readonly effects: EffectRoom
+  /**
    * Desired state that people write, such as rules and functions.
    *
    * @example
@@ -273,9 +294,11 @@ export function createClient(options: ClientOptions): BrumeClient {
     },
     queries: createQueries(transport),
     devices: createDevices(transport),
+    live: (filter, live) => openLive(livePort(transport, "v1/live"), filter, live),
+    alarms: createAlarms(transport, livePort(transport, "v1/live/alarms")),
+    effects: createEffects(transport),
     commands: createCommands(transport),
     twins: createTwins(transport),
-    live: (filter, live) => openLive(livePort(transport), filter, live),
     documents: createDocuments(transport),
     tokens: createTokens(transport),
     clients: createClients(transport),
@@ -308,8 +331,8 @@ function badUrl(url: string, why: string, cause?: unknown): FogError {
   })
 }
 
-function livePort(transport: Transport) {
-  const url = new URL("v1/live", transport.base)
+function livePort(transport: Transport, path: string): LivePort {
+  const url = new URL(path, transport.base)
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:"
   return {
     url,
