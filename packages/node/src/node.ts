@@ -8,6 +8,7 @@
  */
 import { fileURLToPath } from "node:url"
 import { type Closeable, type Logger, type Query, SeriesCache } from "@brume/core"
+import { type OpenedAlarms, openAlarms } from "./alarms/alarms.ts"
 import { type Ambient, systemAmbient } from "./ambient/ambient.ts"
 import { type Api, openApi } from "./api/api.ts"
 import { type Access, openAccess } from "./auth/access.ts"
@@ -26,11 +27,15 @@ import { type OpenedTwins, openTwins } from "./devices/twins/twins.ts"
 import { openDisk } from "./disk/disk.ts"
 import { documentKinds } from "./document-kinds.ts"
 import { type OpenedDocuments, openDocuments } from "./documents/documents.ts"
+import type { OpenedEffects } from "./effects/effects.ts"
 import { createMetrics, type Registry } from "./metrics/metrics.ts"
 import { openProcessMetrics } from "./metrics/process-metrics.ts"
 import { openMqttFront } from "./mqtt-front.ts"
+import { executorsOf, noFunctions, openNodeEffects } from "./node-effects.ts"
 import { createNodeLogger } from "./node-logger.ts"
 import { openQuery } from "./query/query.ts"
+import { RuledStore } from "./rules/ruled-store.ts"
+import { openRules, type Rules } from "./rules/rules.ts"
 import { type NodeStore, openStore } from "./store/store.ts"
 import { version } from "./version.ts"
 
@@ -114,6 +119,8 @@ const statementGraceMs = 300
 
 interface Rooms {
   readonly store: NodeStore
+  /** The store for what brings readings in: they meet the rules on their way. */
+  readonly ruled: RuledStore
   readonly tokens: OpenedTokens
   readonly access: Access
   readonly query: Query
@@ -122,6 +129,9 @@ interface Rooms {
   readonly documents: OpenedDocuments
   readonly commands: OpenedCommands
   readonly twins: OpenedTwins
+  readonly effects: OpenedEffects
+  readonly alarms: OpenedAlarms
+  readonly rules: Rules
 }
 
 /** In the order in which each needs those before it. */
@@ -166,22 +176,28 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
     openCommands({ ...common, store, logger: logger("devices"), mappings: commandMappingsOf(config) }),
   )
   const twins = openTwins({ ...common, store, logger: logger("devices") })
+  const alarms = openAlarms({ ...common, store, logger: logger("alarms"), limits: config.alarms })
+  const effects = keep(await openNodeEffects({ ...common, store, version, commands }))
+  const rules = keep(openRules({ ...common, store, documents, effects, query, logger: logger("rules") }))
+  const ruled = new RuledStore(store, rules)
   const mqtt = keep(
     await openMqttFront({
       ...common,
-      store,
+      store: ruled,
       disk,
       logger,
       version,
       access: access.mqtt,
       series: new SeriesCache(),
       payloadLimits: payloadLimitsOf(config),
-      local: joinSubscribers([commands.replies, twins.reports]),
+      local: joinSubscribers([commands.replies, twins.reports, rules.messages]),
     }),
   )
   commands.begin(mqtt.own)
   twins.begin(mqtt.own)
-  const front = { store, documents, tokens, access, query, mqtt, commands, twins }
+  effects.begin(executorsOf({ ...common, version, commands, alarms, own: mqtt.own, functions: noFunctions }))
+  await rules.begin()
+  const front = { store, ruled, rules, documents, tokens, access, query, mqtt, commands, twins, effects, alarms }
   const consoleFolder = options.consoleFolder ?? ownConsole
   return { ...front, api: keep(await openFront(common, { ...front, consoleFolder })) }
 }
@@ -194,12 +210,16 @@ async function openFront(
   common: Common,
   {
     store,
+    ruled,
+    documents,
     tokens,
     access,
     query,
     mqtt,
     commands,
     twins,
+    effects,
+    alarms,
     consoleFolder,
   }: Omit<Rooms, "api"> & { readonly consoleFolder: string },
 ): Promise<Api> {
@@ -218,11 +238,14 @@ async function openFront(
     bans: access.bans,
     query,
     store,
-    ingest: createIngest({ store, clock, metrics, logger: logger("devices"), ...ingestLimits(config) }),
+    ingest: createIngest({ store: ruled, clock, metrics, logger: logger("devices"), ...ingestLimits(config) }),
     devices: createDevices({ query }),
     mqtt,
+    documents,
     commands,
     twins,
+    effects,
+    alarms,
     live: createLive({ store, metrics, maxListeners: maxConnections, maxQueuedReadings: api.live.maxQueuedReadings }),
     expose: () => metrics.expose(),
     logger: logger("api"),
