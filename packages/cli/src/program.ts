@@ -227,7 +227,7 @@ How topics and payloads become readings: docs/guide/mapping.md`,
 function addGet(program: Command, lazily: Lazily): void {
   const get = program
     .command("get")
-    .summary("list devices, rules, functions, MQTT clients, tokens and more")
+    .summary("list devices, commands, rules, functions, MQTT clients, tokens and more")
     .description("Lists what a node has.")
   atNode(get.command("devices"))
     .alias("device")
@@ -263,7 +263,7 @@ function addGet(program: Command, lazily: Lazily): void {
 function addDescribe(program: Command, lazily: Lazily): void {
   const describe = program
     .command("describe")
-    .summary("show all about a device, a rule, an MQTT client, the node and more")
+    .summary("show all about a device, a command, a rule, an MQTT client, the node and more")
     .description("Shows everything that a node knows of one thing.")
   atNode(describe.command("device"))
     .description("Shows each series of a device with its newest reading.")
