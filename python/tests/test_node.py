@@ -1,4 +1,5 @@
 """The client against a real node: what both sides must agree on."""
+
 import asyncio
 import importlib.util
 import json
@@ -10,6 +11,7 @@ from datetime import datetime, timezone
 from rig import NodeTest, until
 
 from brume import AsyncClient, BrumeError, Client
+from brume.calls import json_call
 
 
 class Agreed(NodeTest):
@@ -40,7 +42,9 @@ class Agreed(NodeTest):
         self.assertRegex(written["epoch"], r"^[0-9a-f]{16}$")
         latest = {one["property"]: one for one in self.client.device("kinds/1 °")["latest"]}
         self.assertEqual((latest["a"]["value"], latest["a"]["time"]), (4.2, "2025-01-01T00:00:00.000001Z"))
-        self.assertEqual((latest["b"]["json"], latest["b"]["tags"], latest["b"]["quality"]), (str(2**63), '{"unit":"C"}', 4))
+        self.assertEqual(
+            (latest["b"]["json"], latest["b"]["tags"], latest["b"]["quality"]), (str(2**63), '{"unit":"C"}', 4)
+        )
         self.assertEqual(json.loads(latest["c"]["json"]), {"open": [True]})
         self.assertEqual((latest["d"]["text"], latest["e"]["json"]), ("text", "false"))
         rows = self.seen("SELECT value FROM readings WHERE device = 'kinds/1 °' ORDER BY property", 5)
@@ -59,7 +63,9 @@ class Agreed(NodeTest):
         self.seen("SELECT 1 FROM readings WHERE device = 'many'", 25_000)
 
     def test_line_protocol_is_stored(self):
-        self.assertEqual(self.client.write("room,host=lines t=1 1735689600000000000\n# said\nroom,host=lines u=2"), {"accepted": 2})
+        self.assertEqual(
+            self.client.write("room,host=lines t=1 1735689600000000000\n# said\nroom,host=lines u=2"), {"accepted": 2}
+        )
         self.assertEqual(self.client.write_lines(b"room,host=lines v=2 1735689600", precision="s"), 1)
         self.assertEqual(len(self.client.device("lines")["latest"]), 3)
         self.assertEqual(self.code_of(lambda: self.client.write("nonsense")), "readings_invalid")
@@ -67,8 +73,15 @@ class Agreed(NodeTest):
     def test_what_a_node_refuses_is_said_in_its_words(self):
         self.assertEqual(self.code_of(lambda: self.client.query("SELEC 1")), "query_invalid")
         self.assertEqual(self.code_of(lambda: self.client.query("COPY readings TO 'x'")), "query_refused")
-        self.assertEqual(self.code_of(lambda: self.client.query("SELECT * FROM range(9)", max_rows=3)), "query_too_many_rows")
-        self.assertEqual(self.code_of(lambda: self.client.query("SELECT count(*) FROM range(9000000000) a, range(9000)", timeout=0.1)), "query_timeout")
+        self.assertEqual(
+            self.code_of(lambda: self.client.query("SELECT * FROM range(9)", max_rows=3)), "query_too_many_rows"
+        )
+        self.assertEqual(
+            self.code_of(
+                lambda: self.client.query("SELECT count(*) FROM range(9000000000) a, range(9000)", timeout=0.1)
+            ),
+            "query_timeout",
+        )
         self.assertEqual(self.code_of(lambda: self.client.device("nowhere")), "device_not_found")
         self.assertEqual(self.code_of(Client(self.node.url, "brume_x_y").status), "unauthenticated")
         with self.assertRaises(BrumeError) as caught:
@@ -77,9 +90,15 @@ class Agreed(NodeTest):
         self.assertTrue(caught.exception.hint)
 
     def test_statements_take_parameters_and_stream(self):
-        rows = self.client.query("SELECT $1::TIMESTAMP AS t, $2::HUGEINT AS n, $3 AS text", [datetime(2025, 1, 1, tzinfo=timezone.utc), 2**70, "é"])
+        rows = self.client.query(
+            "SELECT $1::TIMESTAMP AS t, $2::HUGEINT AS n, $3 AS text",
+            [datetime(2025, 1, 1, tzinfo=timezone.utc), 2**70, "é"],
+        )
         self.assertEqual(rows, [{"t": "2025-01-01T00:00:00.000000Z", "n": 2**70, "text": "é"}])
-        self.assertEqual([(column.name, column.type) for column in rows.columns][1:], [("n", "HUGEINT"), ("text", "VARCHAR")])
+        self.assertIs(type(self.client.query("SELECT 6.0::DOUBLE AS v")[0]["v"]), float)
+        self.assertEqual(
+            [(column.name, column.type) for column in rows.columns][1:], [("n", "HUGEINT"), ("text", "VARCHAR")]
+        )
         with self.client.query_stream("SELECT range AS n, 'é\"]}' || range AS text FROM range(90000)") as stream:
             for count, row in enumerate(stream, 1):
                 pass
@@ -87,9 +106,9 @@ class Agreed(NodeTest):
         with self.client.query_stream("SELECT repeat('x', 1000) FROM range(90000)") as stream:
             next(iter(stream))
         running = self.client._object
-        from brume.calls import json_call
-
-        until("the statement that was left is stopped", lambda: running(json_call("GET", "v1/queries"))["queries"] == [])
+        until(
+            "the statement that was left is stopped", lambda: running(json_call("GET", "v1/queries"))["queries"] == []
+        )
 
     def test_rows_become_a_table_of_pandas(self):
         if importlib.util.find_spec("pandas") is None:
@@ -102,7 +121,17 @@ class Agreed(NodeTest):
         times = "datetime64[ns, UTC]"
         self.assertEqual(
             types,
-            {"t": times, "v": "float64", "n": "int64", "m": "Int64", "b": "bool", "w": "float64", "u": times, "s": "object", "d": times},
+            {
+                "t": times,
+                "v": "float64",
+                "n": "int64",
+                "m": "Int64",
+                "b": "bool",
+                "w": "float64",
+                "u": times,
+                "s": "object",
+                "d": times,
+            },
         )
         self.assertEqual(table["t"][0].isoformat(), "2025-01-01T00:00:00.000001+00:00")
         self.assertTrue(table["m"].isna()[0] and table["u"].isna()[0])
@@ -111,7 +140,10 @@ class Agreed(NodeTest):
 
     def test_devices_are_listed_over_pages_and_latest_is_filtered(self):
         self.client.write([(f"pages/{index}", name, index) for index in range(5) for name in ("a", "b")])
-        self.assertEqual([one["device"] for one in self.client.devices("pages/+", page_size=2)], [f"pages/{index}" for index in range(5)])
+        self.assertEqual(
+            [one["device"] for one in self.client.devices("pages/+", page_size=2)],
+            [f"pages/{index}" for index in range(5)],
+        )
         latest = self.client.latest(["pages/1", "pages/2"], "b")
         self.assertEqual([(one["device"], one["value"]) for one in latest], [("pages/1", 1), ("pages/2", 2)])
 
@@ -169,7 +201,9 @@ class Agreed(NodeTest):
                 async with client.subscribe(device="async/#") as live:
                     await live.wait_open()
                     # The loop goes on while requests wait.
-                    written, ticks = await asyncio.gather(client.write([("async/a", "p", 1)]), asyncio.sleep(0.01, "ticked"))
+                    written, ticks = await asyncio.gather(
+                        client.write([("async/a", "p", 1)]), asyncio.sleep(0.01, "ticked")
+                    )
                     async for reading in live:
                         break
                 async with client.writer(max_batch=10) as writer:

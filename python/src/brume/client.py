@@ -1,4 +1,5 @@
 """The client of one node: what its HTTP API offers, typed. Holds no connection until it is used."""
+
 from __future__ import annotations
 
 import ssl
@@ -32,8 +33,8 @@ _longest_wait_s = 60.0
 class Client(Automation):
     """Talks to one node. Safe to be used by several threads at once.
 
-    ``url`` and ``token`` come from BRUME_URL and BRUME_TOKEN (or the file BRUME_TOKEN_FILE) where they are not given; for a
-    node on this machine the token of the default data folders serves too. Times are in seconds.
+    ``url`` and ``token`` come from BRUME_URL and BRUME_TOKEN (or the file BRUME_TOKEN_FILE) where they are not given;
+    for a node on this machine the token of the default data folders serves too. Times are in seconds.
 
     >>> client = Client()
     >>> client.write([("fridge-1", "temperature", 4.2)])
@@ -80,7 +81,8 @@ class Client(Automation):
         """Stores readings; returns when they are on the node's disk.
 
         Dicts as the API takes them, tuples ``(device, property, value[, time])``, or line protocol as a text. All of a
-        request is stored or nothing; more than 10,000 inputs go in several requests. For a steady stream use :meth:`writer`.
+        request is stored or nothing; more than 10,000 inputs go in several requests. For a steady stream use
+        :meth:`writer`.
 
         ``key`` names this write: the node stores the same key once, however often it comes within a day. Without it a
         random one makes the client's own retries safe. Raises ``readings_invalid`` and ``store_full``.
@@ -108,8 +110,8 @@ class Client(Automation):
     ) -> int:
         """Stores readings in InfluxDB's line protocol; returns how many lines were sent.
 
-        ``precision`` is the unit of their times: ns, us, ms or s. Good lines are stored although others are refused, which
-        raises ``readings_invalid``.
+        ``precision`` is the unit of their times: ns, us, ms or s. Good lines are stored although others are refused,
+        which raises ``readings_invalid``.
         """
         body = lines.encode() if isinstance(lines, str) else lines
         self._transport.json(
@@ -153,8 +155,8 @@ class Client(Automation):
     ) -> Rows:
         """Rows of one SELECT as a list of dicts; ``.to_pandas()`` makes a DataFrame of it.
 
-        ``parameters`` are the values for ``$1``, ``$2``, …; ``timeout`` limits the statement on the node. For results that
-        may not fit into memory use :meth:`query_stream`.
+        ``parameters`` are the values for ``$1``, ``$2``, …; ``timeout`` limits the statement on the node. For results
+        that may not fit into memory use :meth:`query_stream`.
         """
         return sql_query.query_rows(self._transport, sql, parameters, max_rows=max_rows, timeout=timeout)
 
@@ -166,7 +168,7 @@ class Client(Automation):
         max_rows: Optional[int] = None,
         timeout: Optional[float] = None,
     ) -> RowStream:
-        """Rows of one SELECT while they arrive: iterate it once, in a ``with``, which stops the statement at its end."""
+        """Rows of one SELECT while they arrive: iterate once, in a ``with``, which stops the statement at its end."""
         return sql_query.query_stream(self._transport, sql, parameters, max_rows=max_rows, timeout=timeout)
 
     def devices(self, device: Filter = None, *, page_size: int = 100) -> Iterator[Device]:
@@ -189,13 +191,19 @@ class Client(Automation):
         ]
 
     def subscribe(
-        self, device: Filter = None, property: Filter = None, *, on_gap: Optional[Callable[[Gap], None]] = None, **more: Any
+        self,
+        device: Filter = None,
+        property: Filter = None,
+        *,
+        on_gap: Optional[Callable[[Gap], None]] = None,
+        **more: Any,
     ) -> Subscription:
         """Readings as they become durable, over connections that may break: a ``with`` and a ``for``.
 
-        ``device`` and ``property`` are filters with MQTT wildcards, one or several. ``on_gap`` hears of each interval in
-        which readings may be missing, before those that come after it. ``max_queued`` readings wait for a slow loop (10,000);
-        ``max_attempts`` connections in a row may fail (any number); ``silence`` s without a sign of life end one (60).
+        ``device`` and ``property`` are filters with MQTT wildcards, one or several. ``on_gap`` hears of each interval
+        in which readings may be missing, before those that come after it. ``max_queued`` readings wait for a slow loop
+        (10,000); ``max_attempts`` connections in a row may fail (any number); ``silence`` s without a sign of life end
+        one (60).
 
         >>> with client.subscribe(device="hall-b/#") as live:
         ...     for reading in live:
@@ -219,8 +227,8 @@ class Client(Automation):
         """Sends a command to a device, once for each key, and returns it with its outcome: done, failed or in-doubt.
 
         The device has ``deadline`` s to answer. ``retries`` is how often the node sends it again while the device says
-        nothing. Without ``wait`` it returns as soon as the command is durable. With ``check`` a command that is not done
-        raises why. Raises ``command_invalid``, ``commands_busy`` and ``idempotency_conflict``.
+        nothing. Without ``wait`` it returns as soon as the command is durable. With ``check`` a command that is not
+        done raises why. Raises ``command_invalid``, ``commands_busy`` and ``idempotency_conflict``.
         """
         body = {"input": input, "deadlineMs": max(1, round(deadline * 1_000)), "retries": retries, "wait": wait}
         # The same key is the same command: asking again waits again, and sends nothing twice.
