@@ -6,12 +6,20 @@ import json
 import threading
 import time
 import unittest
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from rig import NodeTest, until
 
-from brume import AsyncClient, BrumeError, Client
+from brume import AsyncClient, BrumeError, Client, parse_time
 from brume.calls import json_call
+
+
+def too_hot(**spec):
+    """A rule that raises an alarm for each device whose heat is above 8."""
+    alarm = {"name": "hot", "severity": "critical", "message": "{{ device }} at {{ value }}"}
+    on = {"device": "oven/+", "property": "heat"}
+    document = {"apiVersion": "brume.dev/v1", "kind": "Rule", "metadata": {"name": "too-hot"}}
+    return {**document, "spec": {"on": on, "when": "value > 8", "actions": [{"alarm": alarm}], **spec}}
 
 
 class Agreed(NodeTest):
@@ -154,6 +162,23 @@ class Agreed(NodeTest):
                 writer.add(("found", "p", "x" * 100_000 if index % 9 == 0 else index))
         self.assertEqual((writer.stats().written, writer.stats().rejected, len(rejected)), (88, 12, 12))
 
+    def test_commands_are_sent_once_for_each_key_and_listed(self):
+        lost = self.client.command("lamp", "on", {"level": 3}, key="lamp-1", deadline=5)
+        self.assertEqual(
+            (lost["state"], lost["error"]["code"], lost["input"]), ("failed", "command_unreachable", {"level": 3})
+        )
+        self.assertEqual(self.client.command("lamp", "on", {"level": 3}, key="lamp-1", deadline=5), lost)
+        self.assertEqual(self.client.get_command(lost["id"], wait=True), lost)
+        self.assertEqual([one["id"] for one in self.client.commands("lamp", state="failed")], [lost["id"]])
+        self.assertEqual(self.code_of(lambda: self.client.command("lamp", "on", check=True)), "command_unreachable")
+        started = self.client.command("lamp", "off", wait=False, check=True)
+        self.assertEqual(self.client.get_command(started["id"], wait=True)["state"], "failed")
+        self.assertEqual(
+            self.code_of(lambda: self.client.command("lamp", "on", 4, key="lamp-1")), "idempotency_conflict"
+        )
+        self.assertEqual(self.code_of(lambda: self.client.command("lamp", "a/b")), "command_invalid")
+        self.assertEqual(self.code_of(lambda: self.client.get_command("0" * 32)), "command_not_found")
+
     def test_twins_are_set_and_shown(self):
         self.assertEqual(self.code_of(lambda: self.client.twin("fan")), "twin_not_found")
         twin = self.client.set_twin("fan", {"speed": 3, "mode": "eco"})
@@ -161,6 +186,37 @@ class Agreed(NodeTest):
         self.assertEqual(self.client.set_twin("fan", {"mode": None}, if_version=1)["delta"], {"speed": 3})
         self.assertEqual(self.code_of(lambda: self.client.set_twin("fan", {}, if_version=1)), "twin_conflict")
         self.assertEqual(self.client.twin("fan")["reported"]["values"], {})
+
+    def test_documents_are_checked_applied_listed_and_deleted(self):
+        client = self.client
+        self.assertEqual(client.apply(too_hot(), dry_run=True)[0]["change"], "created")
+        self.assertEqual(self.code_of(lambda: client.document("Rule", "too-hot")), "document_not_found")
+        self.assertEqual([one["change"] for one in client.apply([too_hot()])], ["created"])
+        # JSON is YAML too.
+        self.assertEqual(client.apply(json.dumps(too_hot()))[0]["change"], "unchanged")
+        self.assertEqual(client.apply(too_hot(cooldown="5m"))[0]["document"]["status"]["generation"], 2)
+        self.assertEqual([one["metadata"]["name"] for one in client.documents("rules")], ["too-hot"])
+        with self.assertRaises(BrumeError) as caught:
+            client.apply([too_hot(wen="value > 9", cooldown="soon")])
+        self.assertEqual(caught.exception.code, "document_invalid")
+        self.assertEqual({one["path"] for one in caught.exception.details["mistakes"]}, {"spec.wen", "spec.cooldown"})
+        client.delete_document("rule", "too-hot")
+        self.assertEqual(list(client.documents()), [])
+
+    def test_alarms_are_listed_acknowledged_silenced_and_cleared(self):
+        client = self.client
+        client.apply(too_hot())
+        self.addCleanup(client.delete_document, "Rule", "too-hot")
+        client.write(("oven/1", "heat", 9))
+        until("it is raised", lambda: client.alarms("raised"))
+        (alarm,) = client.alarms()
+        self.assertEqual((alarm["message"], alarm["severity"], alarm["device"]), ("oven/1 at 9", "critical", "oven/1"))
+        self.assertEqual(client.acknowledge_alarm(alarm["id"], "on my way")["acknowledged"]["note"], "on my way")
+        later = datetime.now(timezone.utc) + timedelta(hours=1)
+        self.assertEqual(parse_time(client.silence_alarm(alarm["id"], later)["silenced"]["until"]).hour, later.hour)
+        self.assertEqual(client.clear_alarm(alarm["id"])["state"], "cleared")
+        self.assertEqual((client.alarms("raised"), len(client.alarms())), ([], 1))
+        self.assertEqual(self.code_of(lambda: client.clear_alarm("none@nowhere")), "alarm_not_found")
 
     def test_live_readings_come_through_the_filters(self):
         with self.client.subscribe(device=["cold/+", "other"], property="t") as live:

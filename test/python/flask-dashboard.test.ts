@@ -3,22 +3,22 @@ import { readFile } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
 import { expect, test } from "vitest"
 import { startNode, temporaryFolder, until } from "../rig/node-process.ts"
-import { startPythonServer, withoutPython } from "../rig/python.ts"
+import { freePort, startPythonServer, withoutPython } from "../rig/python.ts"
 
 const example = fileURLToPath(new URL("../../examples/flask-dashboard/", import.meta.url))
 const reason = withoutPython("flask", "python3-flask")
 
 async function opened() {
   const folder = await temporaryFolder()
-  const node = await startNode(folder.path)
+  const port = await freePort()
+  const node = await startNode(folder.path, ["--set", `effects.webhooks.allow=127.0.0.1:${port}`])
   const env = {
     BRUME_URL: node.url,
     BRUME_TOKEN: node.token,
     WEBHOOK_SECRET: "agreed",
     EVENTS_DATABASE: `${folder.path}/events.sqlite3`,
   }
-  let server = await startPythonServer(() => ["app.py"], { cwd: example, env })
-  const port = Number(new URL(server.url).port)
+  let server = await startPythonServer(() => ["app.py"], { cwd: example, env, port })
   const hook = (body: string, headers: Record<string, string> = {}) =>
     fetch(`${server.url}/hooks/brume`, {
       method: "POST",
@@ -31,6 +31,20 @@ async function opened() {
     page: async () => await (await fetch(`${server.url}/`)).text(),
     get url() {
       return server.url
+    },
+    write: (readings: unknown) =>
+      node.request("/v1/readings", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(readings),
+      }),
+    /** Applies the example's rule, as far as this server's address and secret differ. */
+    async applyRule() {
+      const rule = (await readFile(`${example}rule.yaml`, "utf8"))
+        .replaceAll("127.0.0.1:5000", `127.0.0.1:${port}`)
+        .replaceAll("Bearer change-me", "Bearer agreed")
+      const headers = { "content-type": "application/yaml" }
+      return await node.request("/v1/documents", { method: "POST", headers, body: rule })
     },
     async restart() {
       await server[Symbol.asyncDispose]()
@@ -56,12 +70,7 @@ test("the dashboard shows devices and keeps each event once", { timeout: 120_000
     value: minute * 1.5,
     time: now - minute * 60_000,
   }))
-  const stored = await at.node.request("/v1/readings", {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(readings),
-  })
-  expect(stored.status).toBe(200)
+  expect((await at.write(readings)).status).toBe(200)
   await until("its curve is there", async () => (await at.page()).includes("<polyline"))
   expect(await at.page()).toMatch(/<h2>cold\/&lt;b&gt;<\/h2>.*<dt>temperature<\/dt>\s*<dd>0<\/dd>/s)
 
@@ -76,6 +85,23 @@ test("the dashboard shows devices and keeps each event once", { timeout: 120_000
   const page = await (await fetch(`${at.url}/data`)).text()
   expect(page.match(/cold\/&lt;b&gt; is too warm/g)).toHaveLength(1)
   expect(page).toContain("plain words")
+})
+
+test("a rule of the node tells the dashboard once when it is too warm, and once when it is over", {
+  timeout: 120_000,
+}, async ({ skip }) => {
+  if (reason !== undefined) skip(reason)
+  await using at = await opened()
+  expect((await at.applyRule()).status).toBe(200)
+  for (const value of [4, 9, 10, 11, 7, 5]) {
+    await at.write({ device: "cold/room-1", property: "temperature", value })
+  }
+  await until("both events are there", async () => /is cold again/.test(await at.page()))
+  const page = await at.page()
+  expect(page.match(/<span>.*<\/span>/g)).toEqual([
+    "<span>cold/room-1 is cold again: 5 °C</span>",
+    "<span>cold/room-1 is too warm: 9 °C</span>",
+  ])
 })
 
 test("the dashboard refuses webhooks of others", { timeout: 120_000 }, async ({ skip }) => {

@@ -33,6 +33,7 @@ test("the programs of the guide do what it says", { timeout: 120_000 }, async ({
     /^cold\/room-2 \['door', 'temperature'\]$/m,
     /^\{'speed': 3\}$/m,
     /^failed \{'code': 'command_unreachable'/m,
+    /^cold\/room-1: 9\.5 °C$/m,
     /^query_invalid 400 never$/m,
     ...(pandas === undefined ? [/Freq: T, Name: value, dtype: float64|Freq: min/] : []),
   ]

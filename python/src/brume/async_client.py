@@ -101,6 +101,9 @@ class AsyncClient:
     async def command(self, device: str, name: str, input: Json = None, **more: Any) -> Command:
         return await self._run(self._client.command, device, name, input, **more)
 
+    async def get_command(self, id: str, *, wait: bool = False) -> Command:
+        return await self._run(self._client.get_command, id, wait=wait)
+
     async def commands(self, device: Filter = None, *, state: Optional[str] = None) -> List[Command]:
         return await self._run(lambda: list(self._client.commands(device, state=state)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from itertools import islice
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Union, cast
 from urllib.parse import quote
@@ -24,8 +25,10 @@ from .writer import Writer
 
 #: Readings of one request of ``write``.
 _max_batch = 10_000
-#: Beyond a command's own deadline, s: for the way there and back.
-_grace_s = 5.0
+#: Beyond a wait for an outcome, s: for the way there and back.
+_grace_s = 10.0
+#: A wait that is over sooner was cut short by a node that stops, s.
+_stopping_s = 0.5
 #: How long the node lets one request wait for an outcome, s.
 _longest_wait_s = 60.0
 
@@ -230,20 +233,30 @@ class Client(Automation):
         nothing. Without ``wait`` it returns as soon as the command is durable. With ``check`` a command that is not
         done raises why. Raises ``command_invalid``, ``commands_busy`` and ``idempotency_conflict``.
         """
-        body = {"input": input, "deadlineMs": max(1, round(deadline * 1_000)), "retries": retries, "wait": wait}
-        # The same key is the same command: asking again waits again, and sends nothing twice.
-        headers = {"idempotency-key": checked_key(key)}
+        body = {"input": input, "deadlineMs": max(1, round(deadline * 1_000)), "retries": retries}
         path = f"v1/devices/{quote(device, safe='')}/commands/{quote(name, safe='')}"
-        patience_s = min(deadline, _longest_wait_s) + self._transport.timeout if wait else None
-        call = json_call("POST", path, body, is_idempotent=True, headers=headers, timeout=patience_s)
-        turns = 1 + int((deadline + _grace_s) // _longest_wait_s)
+        headers = {"idempotency-key": checked_key(key)}
+        search = [] if wait else [("wait", "false")]
+        timeout = _longest_wait_s + _grace_s if wait else None
+        call = json_call("POST", path, body, is_idempotent=True, headers=headers, search=search, timeout=timeout)
+        until = time.monotonic() + deadline + _grace_s
         command = cast(Command, self._object(call))
-        while wait and command["state"] == "pending" and turns > 0:
-            turns -= 1
-            command = cast(Command, self._object(call))
+        while wait and command["state"] == "pending" and time.monotonic() < until:
+            asked = time.monotonic()
+            command = self.get_command(command["id"], wait=True)
+            if command["state"] == "pending" and time.monotonic() - asked < _stopping_s:
+                # A node that is about to stop answers at once, with what is still open.
+                time.sleep(_stopping_s)
         if check and wait and command["state"] != "done":
             raise _command_error(command)
         return command
+
+    def get_command(self, id: str, *, wait: bool = False) -> Command:
+        """One command; with ``wait`` when it has ended, or after a minute. Raises ``command_not_found``."""
+        search = [("wait", "true")] if wait else []
+        timeout = _longest_wait_s + _grace_s if wait else None
+        path = f"v1/commands/{quote(id, safe='')}"
+        return cast(Command, self._object(json_call("GET", path, search=search, timeout=timeout)))
 
     def commands(self, device: Filter = None, *, state: Optional[str] = None) -> Iterator[Command]:
         """Commands that the node remembers, the newest first; asks for further pages as you go on."""
