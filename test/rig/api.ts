@@ -4,6 +4,7 @@
  */
 import type {
   Clock,
+  DocumentKind,
   FogError,
   Metrics,
   Query,
@@ -13,6 +14,7 @@ import type {
   TokenRequest,
 } from "@brume/core"
 import { SeededRandom, SilentLogger, VirtualClock } from "@brume/testkit"
+import { openAlarms } from "../../packages/node/src/alarms/alarms.ts"
 import { type Api, openApi } from "../../packages/node/src/api/api.ts"
 import { type App, createApp } from "../../packages/node/src/api/app.ts"
 import type { ApiOptions } from "../../packages/node/src/api/options.ts"
@@ -25,6 +27,9 @@ import { createLive } from "../../packages/node/src/devices/live.ts"
 import { joinSubscribers } from "../../packages/node/src/devices/local-subscribers.ts"
 import type { Mqtt } from "../../packages/node/src/devices/mqtt/mqtt.ts"
 import { openTwins } from "../../packages/node/src/devices/twins/twins.ts"
+import { documentKinds } from "../../packages/node/src/document-kinds.ts"
+import { openDocuments } from "../../packages/node/src/documents/documents.ts"
+import { openEffects } from "../../packages/node/src/effects/effects.ts"
 import { createMetrics } from "../../packages/node/src/metrics/metrics.ts"
 import { MemoryStore } from "./memory-store.ts"
 import { openRigFront } from "./mqtt-front.ts"
@@ -51,7 +56,12 @@ export interface ApiRig {
   listen(options?: Partial<ApiOptions>): Promise<Api>
 }
 
-export async function apiRig(): Promise<ApiRig> {
+export interface ApiRigOptions {
+  /** @default those of the node */
+  readonly kinds?: readonly DocumentKind[]
+}
+
+export async function apiRig({ kinds = documentKinds }: ApiRigOptions = {}): Promise<ApiRig> {
   const clock = new VirtualClock()
   const logger = new SilentLogger()
   const random = new SeededRandom(1)
@@ -67,6 +77,8 @@ export async function apiRig(): Promise<ApiRig> {
   })
   const commands = openCommands({ store, clock: machineClock, random, logger, metrics })
   const twins = openTwins({ store, clock: machineClock, logger })
+  const alarms = openAlarms({ store, clock, logger, metrics })
+  const effects = await openEffects({ store, clock, random, logger, metrics })
   const local = joinSubscribers([commands.replies, twins.reports])
   const mqtt = await openRigFront({ store, clock: machineClock, random, logger, metrics, local })
   commands.begin(mqtt.own)
@@ -103,8 +115,11 @@ export async function apiRig(): Promise<ApiRig> {
     ingest: createIngest({ store, clock, logger, metrics }),
     devices: devicesOf(store),
     mqtt,
+    documents: openDocuments({ store, clock, logger, kinds }),
     commands,
     twins,
+    effects,
+    alarms,
     live: createLive({ store, metrics }),
     metrics,
     expose: () => metrics.expose(),

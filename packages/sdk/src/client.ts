@@ -4,6 +4,7 @@ import { type BanRoom, createBans } from "./bans.ts"
 import { type ClientRoom, createClients } from "./clients.ts"
 import { type CredentialRoom, createCredentials } from "./credentials.ts"
 import { createDevices, type Devices } from "./devices.ts"
+import { createDocuments, type DocumentRoom } from "./documents.ts"
 import { type LiveFilter, type LiveOptions, type LiveSubscription, openLive } from "./live/live.ts"
 import { socketDriver } from "./live/socket.ts"
 import {
@@ -157,6 +158,20 @@ export interface BrumeClient {
    */
   live(filter?: LiveFilter, options?: LiveOptions): LiveSubscription
   /**
+   * Desired state that people write, such as rules and functions.
+   *
+   * @example
+   * ```ts
+   * const [{ change }] = await client.documents.apply({
+   *   apiVersion: "brume.dev/v1",
+   *   kind: "Rule",
+   *   metadata: { name: "cold-room-too-warm" },
+   *   spec: { on: { device: "cold/+", property: "temperature" }, when: "value > 8", actions: [{ alarm: {} }] },
+   * })
+   * ```
+   */
+  readonly documents: DocumentRoom
+  /**
    * Who may do what; needs an admin's token.
    *
    * @example
@@ -235,6 +250,7 @@ export function createClient(options: ClientOptions): BrumeClient {
     queries: createQueries(transport),
     devices: createDevices(transport),
     live: (filter, live) => openLive(livePort(transport), filter, live),
+    documents: createDocuments(transport),
     tokens: createTokens(transport),
     clients: createClients(transport),
     credentials: createCredentials(transport),

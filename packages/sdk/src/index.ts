@@ -5,7 +5,7 @@
  * and a hint. Nothing is imported from Node.js at load time.
  */
 
-export type { BanKind, CertificateMapping, Permissions } from "@brume/core"
+export type { BanKind, CertificateMapping, DocumentMistake, JsonSchema, Permissions } from "@brume/core"
 export { type ErrorCode, FogError, isFogError, type Problem, quality, type Retry, type Scope } from "@brume/core"
 export type { BackoffPolicy } from "./backoff.ts"
 export type { BanRoom, BanView, NewBan } from "./bans.ts"
@@ -19,6 +19,13 @@ export type {
   NewCredential,
 } from "./credentials.ts"
 export type { Device, DeviceListOptions, Devices } from "./devices.ts"
+export type {
+  AppliedDocumentView,
+  ApplyDocumentOptions,
+  DocumentListOptions,
+  DocumentRoom,
+  DocumentView,
+} from "./documents.ts"
 export type {
   LiveFilter,
   LiveGap,
