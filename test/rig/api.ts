@@ -14,7 +14,7 @@ import type {
   TokenRequest,
 } from "@brume/core"
 import { SeededRandom, SilentLogger, VirtualClock } from "@brume/testkit"
-import { openAlarms } from "../../packages/node/src/alarms/alarms.ts"
+import { type OpenedAlarms, openAlarms } from "../../packages/node/src/alarms/alarms.ts"
 import { type Api, openApi } from "../../packages/node/src/api/api.ts"
 import { type App, createApp } from "../../packages/node/src/api/app.ts"
 import type { ApiOptions } from "../../packages/node/src/api/options.ts"
@@ -29,7 +29,7 @@ import type { Mqtt } from "../../packages/node/src/devices/mqtt/mqtt.ts"
 import { openTwins } from "../../packages/node/src/devices/twins/twins.ts"
 import { documentKinds } from "../../packages/node/src/document-kinds.ts"
 import { openDocuments } from "../../packages/node/src/documents/documents.ts"
-import { openEffects } from "../../packages/node/src/effects/effects.ts"
+import { type OpenedEffects, openEffects } from "../../packages/node/src/effects/effects.ts"
 import { createMetrics } from "../../packages/node/src/metrics/metrics.ts"
 import { createRuleTrials } from "../../packages/node/src/rules/trial/trial.ts"
 import { MemoryStore } from "./memory-store.ts"
@@ -44,6 +44,9 @@ export interface ApiRig {
   readonly logger: SilentLogger
   readonly metrics: Metrics & { expose(): Promise<string> }
   readonly mqtt: Mqtt
+  /** Carries nothing out until a test says by whom. */
+  readonly effects: OpenedEffects
+  readonly alarms: OpenedAlarms
   readonly admin: string
   readonly options: ApiOptions
   /** What statements answer; one row by default. */
@@ -135,6 +138,8 @@ export async function apiRig({ kinds = documentKinds }: ApiRigOptions = {}): Pro
     logger,
     metrics,
     mqtt,
+    effects,
+    alarms,
     admin: tokens.madeAdmin!.secret.reveal(),
     options,
     async token(request: Partial<TokenRequest>) {

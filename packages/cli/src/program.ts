@@ -6,6 +6,7 @@ import { Command, Option } from "commander"
 import { addDemoCommand } from "./demo/command.ts"
 import { addAccess } from "./program-access.ts"
 import { addDocuments } from "./program-documents.ts"
+import { addCommands, addDescribeCommand, addGetCommands } from "./program-commands.ts"
 import { addClient, addMessages } from "./program-messages.ts"
 import { atNode, collect, type Lazily, type Runner } from "./program-parts.ts"
 import type { Terminal } from "./terminal.ts"
@@ -50,6 +51,8 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
   program.commandsGroup("Messages:")
   addMessages(program, lazily)
   addTestMapping(program, lazily)
+  program.commandsGroup("Devices:")
+  addCommands(program, lazily)
   program.commandsGroup("What a node has:")
   addGet(program, lazily)
   addDescribe(program, lazily)
@@ -229,6 +232,7 @@ function addGet(program: Command, lazily: Lazily): void {
     .description("Lists devices with their latest values.")
     .option("--device <filter>", "only devices that fit, as often as needed", collect)
     .action(lazily(async () => (await import("./commands/get.ts")).getDevices))
+  addGetCommands(get, lazily)
   atNode(get.command("clients"))
     .alias("client")
     .description("Lists MQTT clients, connected or away; needs a token with the scope admin.")
@@ -262,6 +266,7 @@ function addDescribe(program: Command, lazily: Lazily): void {
     .description("Shows each series of a device with its newest reading.")
     .argument("<name>", "the device's name, e.g. cold/room-1")
     .action(lazily(async () => (await import("./commands/describe.ts")).describeDevice))
+  addDescribeCommand(describe, lazily)
   atNode(describe.command("client"))
     .description("Shows an MQTT client: its connection, its session and its subscriptions.")
     .argument("<id>", "its client identifier, as `brume get clients` shows it")

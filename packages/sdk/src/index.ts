@@ -12,6 +12,14 @@ export type { BanRoom, BanView, NewBan } from "./bans.ts"
 export { type BrumeClient, type ClientOptions, createClient } from "./client.ts"
 export type { ClientListOptions, ClientRoom, ClientView } from "./clients.ts"
 export type {
+  CommandListOptions,
+  CommandOptions,
+  CommandRoom,
+  CommandState,
+  CommandView,
+  NewCommand,
+} from "./commands.ts"
+export type {
   CreatedCredential,
   CredentialChange,
   CredentialRoom,
@@ -42,6 +50,7 @@ export type { Queries, RunningStatement } from "./running.ts"
 export type { NodeStatus } from "./status.ts"
 export type { CreatedToken, NewToken, TokenRoom, TokenView } from "./tokens.ts"
 export type { RetryPolicy, TokenSource } from "./transport.ts"
+export type { TwinRoom, TwinStateView, TwinView } from "./twins.ts"
 export type { LineProtocolInput, NdjsonInput, WriteOptions, Written } from "./write.ts"
 export { openFolderStorage } from "./writer/folder-storage.ts"
 export type { WriterStorage } from "./writer/storage.ts"

@@ -16,11 +16,18 @@ import { isTooDeep } from "./nesting.ts"
 import type { PoolOptions } from "./pool.ts"
 import type { FunctionLine } from "./runtime.ts"
 
+export interface Departure {
+  readonly cause: FogError
+  readonly isCrash: boolean
+  /** Never begun. */
+  readonly orphans: readonly Job[]
+}
+
 export interface InstanceOwner {
   /** A place became free, or the code is loaded. */
   onFree(): void
-  /** The code cannot be loaded, or the process ended. `orphans` were never begun. */
-  onGone(why: { readonly cause: FogError; readonly isCrash: boolean; readonly orphans: readonly Job[] }): void
+  /** The code cannot be loaded, or the process ended. */
+  onGone(departure: Departure): void
 }
 
 export interface InstanceOptions {
@@ -97,6 +104,12 @@ export class Instance {
     if (this.load === 0) this.stop(reason)
   }
 
+  /** Stops at once, and that is no crash. */
+  end(reason: string): void {
+    this.#isLeaving = true
+    this.stop(reason)
+  }
+
   stop(reason: string): void {
     this.#options.child.stop(reason)
   }
@@ -106,7 +119,8 @@ export class Instance {
     const { timeMs } = this.#options.function.limits
     if (this.#state === "loading" && now - this.#loadingSince > timeMs)
       this.stop(`its code was not loaded within ${timeMs} ms`)
-    let isHead = true
+    // Behind a late call that still holds a process which works in order, nothing has begun.
+    let isHead = this.#late.size === 0
     for (const job of this.#jobs.values()) {
       if (isHead) job.begunMs ??= now
       isHead = false
@@ -168,10 +182,10 @@ export class Instance {
   }
 
   #result(id: unknown, value: unknown, length: number): void {
+    const { outputBytes } = this.#options.function.limits
+    if (length > outputBytes + overheadBytes) return this.#breach(`sent a result of more than ${outputBytes} bytes`)
     const job = this.#settled(id)
     if (job === undefined) return
-    const { outputBytes } = this.#options.function.limits
-    if (length > outputBytes + overheadBytes) this.#breach(`sent a result of more than ${outputBytes} bytes`)
     job.settle(() => answerOf(this.#name, job.kind, value, length))
     this.#options.owner.onFree()
   }
