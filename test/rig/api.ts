@@ -31,6 +31,7 @@ import { documentKinds } from "../../packages/node/src/document-kinds.ts"
 import { openDocuments } from "../../packages/node/src/documents/documents.ts"
 import { type OpenedEffects, openEffects } from "../../packages/node/src/effects/effects.ts"
 import { createMetrics } from "../../packages/node/src/metrics/metrics.ts"
+import { createRuleTrials } from "../../packages/node/src/rules/trial/trial.ts"
 import { MemoryStore } from "./memory-store.ts"
 import { openRigFront } from "./mqtt-front.ts"
 
@@ -119,6 +120,7 @@ export async function apiRig({ kinds = documentKinds }: ApiRigOptions = {}): Pro
     devices: devicesOf(store),
     mqtt,
     documents: openDocuments({ store, clock, logger, kinds }),
+    ruleTrials: createRuleTrials({ node: store.node, query: { rows: async () => [] }, clock: machineClock }),
     commands,
     twins,
     effects,

@@ -37,6 +37,7 @@ import { openQuery } from "./query/query.ts"
 import { type RuleStatus, shownStatus } from "./rules/rule-status.ts"
 import { RuledStore } from "./rules/ruled-store.ts"
 import { openRules, type Rules } from "./rules/rules.ts"
+import { createRuleTrials } from "./rules/trial/trial.ts"
 import { type NodeStore, openStore } from "./store/store.ts"
 import { version } from "./version.ts"
 
@@ -244,6 +245,7 @@ async function openFront(
     devices: createDevices({ query }),
     mqtt,
     documents,
+    ruleTrials: createRuleTrials({ node: store.node, query, clock }),
     documentStatus: { Rule: (rule) => shownOf(rules.status(rule)) },
     commands,
     twins,

@@ -22,6 +22,7 @@ import {
   queryStream,
 } from "./query.ts"
 import type { ReadingInput } from "./readings.ts"
+import { createRules, type RuleRoom } from "./rules.ts"
 import { createQueries, type Queries } from "./running.ts"
 import { type NodeStatus, nodeStatus } from "./status.ts"
 import { createTokens, type TokenRoom } from "./tokens.ts"
@@ -217,6 +218,15 @@ export interface BrumeClient {
    */
   readonly documents: DocumentRoom
   /**
+   * Rules against what is stored, before they are applied.
+   *
+   * @example
+   * ```ts
+   * const { fired, firings } = await client.rules.test(rule, { from: new Date(Date.now() - 7 * 86_400_000) })
+   * ```
+   */
+  readonly rules: RuleRoom
+  /**
    * Who may do what; needs an admin's token.
    *
    * @example
@@ -300,6 +310,7 @@ export function createClient(options: ClientOptions): BrumeClient {
     commands: createCommands(transport),
     twins: createTwins(transport),
     documents: createDocuments(transport),
+    rules: createRules(transport),
     tokens: createTokens(transport),
     clients: createClients(transport),
     credentials: createCredentials(transport),

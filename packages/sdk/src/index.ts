@@ -65,6 +65,7 @@ export type {
 export type { LiveState, StreamOptions } from "./live/stream.ts"
 export type { Json, QueryBytes, QueryColumn, QueryOptions, QueryStream } from "./query.ts"
 export { encodeReading, type NewReading, type NewReadings, type ReadingInput, type ReadingValue } from "./readings.ts"
+export type { RuleFiring, RuleRoom, RuleTest, RuleTestOptions } from "./rules.ts"
 export type { Queries, RunningStatement } from "./running.ts"
 export type { NodeStatus } from "./status.ts"
 export type { CreatedToken, NewToken, TokenRoom, TokenView } from "./tokens.ts"

@@ -32,6 +32,7 @@ import { addInfluxRoutes } from "./routes/influx.ts"
 import { addNodeRoutes } from "./routes/node.ts"
 import { addQueryRoutes } from "./routes/query.ts"
 import { addReadingsRoute } from "./routes/readings.ts"
+import { addRuleTrialRoutes } from "./routes/rule-trials.ts"
 import { addTokenRoutes } from "./routes/tokens.ts"
 import { addTwinRoutes } from "./routes/twins.ts"
 import { type AcceptWebSocket, addUpgrades } from "./upgrades.ts"
@@ -137,6 +138,7 @@ async function addRoutes(
     addDocumentBody(scope, readBody)
     addDocumentRoutes(scope, options)
   })
+  addRuleTrialRoutes(app, options)
   addQueryRoutes(app, { ...options, stallMs: limits.stallMs })
   const streams = new LiveStreams({ ...options, maxConnections: limits.maxLiveConnections })
   addLiveRoute(app, { ...options, streams, accept })
