@@ -70,6 +70,21 @@ export const errorRegistry = {
   // alarms
   alarm_not_found: entry(404, "never", "No alarm has this id."),
   alarm_invalid: entry(400, "never", "The description of an alarm or of its silence is malformed."),
+  // functions
+  function_not_found: entry(404, "never", "No function of this name is deployed."),
+  function_failed: entry(502, "never", "The function threw an error, which the message tells."),
+  function_timeout: entry(504, "never", "The function did not return within its time and was stopped."),
+  function_crashed: entry(502, "later", "The function's process ended, or was stopped at a limit."),
+  function_parked: entry(503, "later", "The function crashed too often in a short time and rests."),
+  functions_busy: entry(503, "later", "As many calls of the function wait as the written limit allows."),
+  function_unloadable: entry(422, "never", "The new version could not be loaded; what was deployed before stays."),
+  function_unsandboxed: entry(403, "never", "Nothing here keeps functions apart from the machine, and no admin accepts that."),
+  function_refused: entry(400, "never", "The function asked the node for something that is not possible or not allowed."),
+  function_version_not_found: entry(404, "never", "The function has no such version, or it is no longer kept."),
+  // secrets
+  secret_not_found: entry(404, "never", "No secret has this name."),
+  secret_invalid: entry(400, "never", "The name or the value of a secret is malformed or too large."),
+  secret_unreadable: entry(503, "never", "The secret was sealed with another key than this node has."),
   // query
   query_invalid: entry(400, "never", "The SQL statement cannot be parsed or bound."),
   query_refused: entry(403, "never", "The statement is not a plain SELECT over the offered views and functions."),
