@@ -32,7 +32,7 @@ export interface Deployed {
 export interface DeployerOptions {
   readonly table: FunctionTable
   readonly bundles: Bundles
-  readonly runtimes: Pick<Runtimes, "sandbox" | "sandboxReason" | "check">
+  readonly runtimes: Pick<Runtimes, "inspect" | "check">
   readonly timetables: Timetables
   readonly clock: Clock
   /** A pool for a version that is not in force yet. */
@@ -133,12 +133,12 @@ export class Deployer {
   ): Promise<void> {
     const { runtimes } = this.#options
     await runtimes.check(runtime)
-    if (runtimes.sandbox !== "unsandboxed" || acceptsUnsandboxed) return
+    if (acceptsUnsandboxed) return
+    const { sandbox, reason = "there is no sandbox", remedy = "Use a machine with a sandbox." } = await runtimes.inspect()
+    if (sandbox !== "unsandboxed") return
     throw new FogError("function_unsandboxed", {
-      message: `Nothing keeps ${name} apart from this machine: ${runtimes.sandboxReason ?? "there is no sandbox"}`,
-      hint:
-        "Install bubblewrap (Debian: apt install bubblewrap) and start the node again; or, if you trust the code as you " +
-        "trust the node itself: brume deploy DIR --accept-unsandboxed",
+      message: `Nothing keeps ${name} apart from this machine: ${reason}`,
+      hint: `${remedy} Or, if you trust the code as the node itself: brume deploy DIR --accept-unsandboxed`,
     })
   }
 

@@ -60,7 +60,7 @@ export interface FunctionsOptions {
   readonly random: Random
   readonly logger: Logger
   readonly metrics: Metrics
-  readonly runtimes: Pick<Runtimes, "sandbox" | "sandboxReason" | "check" | "openPool">
+  readonly runtimes: Pick<Runtimes, "inspect" | "check" | "openPool">
   readonly timetables: Timetables
 }
 
