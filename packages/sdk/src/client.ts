@@ -4,6 +4,7 @@ import { type BanRoom, createBans } from "./bans.ts"
 import { type ClientRoom, createClients } from "./clients.ts"
 import { type CredentialRoom, createCredentials } from "./credentials.ts"
 import { createDevices, type Devices } from "./devices.ts"
+import { createFunctions, type FunctionRoom } from "./functions.ts"
 import { type LiveFilter, type LiveOptions, type LiveSubscription, openLive } from "./live/live.ts"
 import { socketDriver } from "./live/socket.ts"
 import {
@@ -19,6 +20,7 @@ import {
 import type { ReadingInput } from "./readings.ts"
 import { createQueries, type Queries } from "./running.ts"
 import { type NodeStatus, nodeStatus } from "./status.ts"
+import { createSecrets, type SecretRoom } from "./secrets.ts"
 import { createTokens, type TokenRoom } from "./tokens.ts"
 import { createTransport, type RetryPolicy, type TokenSource, type Transport } from "./transport.ts"
 import {
@@ -192,6 +194,24 @@ export interface BrumeClient {
    * ```
    */
   readonly bans: BanRoom
+  /**
+   * Functions: called, deployed, listed, and what they say.
+   *
+   * @example
+   * ```ts
+   * const { fahrenheit } = await client.functions.invoke<{ fahrenheit: number }>("convert", { celsius: 4.2 })
+   * ```
+   */
+  readonly functions: FunctionRoom
+  /**
+   * Secrets that functions may read; needs an admin's token.
+   *
+   * @example
+   * ```ts
+   * await client.secrets.set("chat-token", "xoxb-…")
+   * ```
+   */
+  readonly secrets: SecretRoom
   /** The node's name, version and store. */
   status(options?: { readonly signal?: AbortSignal }): Promise<NodeStatus>
 }
@@ -239,6 +259,8 @@ export function createClient(options: ClientOptions): BrumeClient {
     clients: createClients(transport),
     credentials: createCredentials(transport),
     bans: createBans(transport),
+    functions: createFunctions(transport),
+    secrets: createSecrets(transport),
     status: ({ signal } = {}) => nodeStatus(transport, signal),
   }
 }

@@ -5,7 +5,16 @@
  * and a hint. Nothing is imported from Node.js at load time.
  */
 
-export type { BanKind, CertificateMapping, Permissions } from "@brume/core"
+export type {
+  BanKind,
+  CertificateMapping,
+  FunctionLimits,
+  FunctionLogLevel,
+  FunctionSpec,
+  FunctionState,
+  FunctionTrigger,
+  Permissions,
+} from "@brume/core"
 export { type ErrorCode, FogError, isFogError, type Problem, quality, type Retry, type Scope } from "@brume/core"
 export type { BackoffPolicy } from "./backoff.ts"
 export type { BanRoom, BanView, NewBan } from "./bans.ts"
@@ -20,6 +29,26 @@ export type {
 } from "./credentials.ts"
 export type { Device, DeviceListOptions, Devices } from "./devices.ts"
 export type {
+  CommandOutcome,
+  FunctionContext,
+  FunctionLogger,
+  FunctionStateStore,
+  FunctionTriggerName,
+  MessageEvent,
+  ReadingEvent,
+  ScheduleEvent,
+} from "./function-context.ts"
+export type {
+  DeployedFunction,
+  FunctionDeployment,
+  FunctionLine,
+  FunctionLogsOptions,
+  FunctionRoom,
+  FunctionVersionView,
+  FunctionView,
+  InvokeOptions,
+} from "./functions.ts"
+export type {
   LiveFilter,
   LiveGap,
   LiveOptions,
@@ -31,6 +60,7 @@ export type {
 export type { Json, QueryBytes, QueryColumn, QueryOptions, QueryStream } from "./query.ts"
 export { encodeReading, type NewReading, type NewReadings, type ReadingInput, type ReadingValue } from "./readings.ts"
 export type { Queries, RunningStatement } from "./running.ts"
+export type { SecretRoom, SecretView } from "./secrets.ts"
 export type { NodeStatus } from "./status.ts"
 export type { CreatedToken, NewToken, TokenRoom, TokenView } from "./tokens.ts"
 export type { RetryPolicy, TokenSource } from "./transport.ts"

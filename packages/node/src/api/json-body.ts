@@ -16,7 +16,7 @@ export function addJsonBody(app: FastifyInstance, readBody: BodyReader): void {
     if (!/^application\/json\s*(;|$)/i.test(headers["content-type"] ?? "application/json")) throw notJson(request)
     const body = await readBody(request.raw, jsonBodyBytes)
     try {
-      return parse(body.bytes)
+      return parseJson(body.bytes)
     } finally {
       body.release()
     }
@@ -30,7 +30,8 @@ function notJson({ headers }: FastifyRequest): FogError {
   })
 }
 
-function parse(bytes: Buffer): unknown {
+/** Throws `payload_encoding` and `request_invalid`. */
+export function parseJson(bytes: Buffer): unknown {
   let text: string
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(bytes)

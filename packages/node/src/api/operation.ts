@@ -25,6 +25,7 @@ export const tags = {
   readings: "Send readings, and read the latest ones.",
   query: "SQL over everything that is stored.",
   commands: "What devices are told to do, and what became of it; what they should be and say they are.",
+  functions: "Code that the node calls with events and requests, and the secrets that it may read.",
   live: "Readings as they become durable.",
   mqtt: "MQTT over WebSocket, and who speaks MQTT with this node.",
   tokens: "Who may do what.",

@@ -12,6 +12,7 @@ import type {
   Tokens,
   Twins,
 } from "@brume/core"
+import type { FunctionsPort } from "./function-ports.ts"
 import type { DevicesPort, IngestPort, LivePort, MqttPort } from "./ports.ts"
 
 export interface ApiOptions {
@@ -35,6 +36,7 @@ export interface ApiOptions {
   readonly mqtt: MqttPort
   readonly commands: Pick<Commands, "start" | "get" | "ended" | "list">
   readonly twins: Pick<Twins, "get" | "set">
+  readonly functions: FunctionsPort
   readonly metrics: Metrics
   /** All metrics of the node in Prometheus's text format. */
   readonly expose: () => Promise<string>

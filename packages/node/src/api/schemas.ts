@@ -1,5 +1,6 @@
 /** JSON shapes that several operations share, and the form of times in JSON. */
 import { banKinds, commandStates, errorRegistry, type Reading } from "@brume/core"
+import { functionSchemas } from "./function-schemas.ts"
 import type { JsonSchema } from "./operation.ts"
 
 /** ISO 8601 in UTC with microseconds. @param us µs since 1970 UTC */
@@ -360,4 +361,5 @@ export const sharedSchemas: readonly (JsonSchema & { readonly $id: string })[] =
   client,
   command,
   twin,
+  ...functionSchemas,
 ]

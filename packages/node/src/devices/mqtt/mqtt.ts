@@ -153,7 +153,10 @@ export async function openMqtt(options: MqttOptions): Promise<Mqtt> {
       serve: (webSocket, from) => serveWebSocket(broker, webSocket, from),
       endAll: () => leaveAll(broker, ({ link }) => link.transport === "websocket"),
     },
-    own: { plan: (message) => broker.planOwn(message) },
+    own: {
+      plan: (message) => broker.planOwn(message),
+      publish: (message, records = []) => broker.sendOwn(message, records),
+    },
     stopIntake,
     close,
     [Symbol.asyncDispose]: close,

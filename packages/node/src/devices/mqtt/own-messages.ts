@@ -5,6 +5,8 @@
  *   retained messages need, and says how the commit ended.
  * - O2 A local subscriber sees a message while its turn is open; what it makes of it is in the commit that the message's
  *   own acknowledgement waits for (I1 in intake.ts).
+ * - O3 What is published as if by a client means readings and reaches local subscribers as a client's message does, in a
+ *   turn of the intake, with the records of its sender.
  */
 import type { FogError, KeyedRecord } from "@brume/core"
 import type { Message, Qos } from "./message.ts"
@@ -36,6 +38,11 @@ export interface PlannedMessage {
 
 export interface OwnMessages {
   plan(message: OwnMessage): PlannedMessage
+  /**
+   * Publishes as if a client had (O3). Resolves when the turn is durable; rejects with why it never will be.
+   * @param records for the same commit
+   */
+  publish(message: OwnMessage, records?: readonly KeyedRecord[]): Promise<void>
 }
 
 /** What a local subscriber makes of a message. */
