@@ -23,8 +23,8 @@ export function encodeFrames(texts: readonly string[]): Buffer {
     const text = texts[place]!
     at = frames.writeUInt32BE(length, at)
     // A text with as many bytes as characters is ASCII.
-    if (length === text.length) frames.latin1Write(text, at)
-    else frames.utf8Write(text, at)
+    if (length === text.length) frames.write(text, at, "latin1")
+    else frames.write(text, at, "utf8")
     at += length
   }
   return frames

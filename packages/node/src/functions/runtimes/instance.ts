@@ -16,11 +16,18 @@ import { isTooDeep } from "./nesting.ts"
 import type { PoolOptions } from "./pool.ts"
 import type { FunctionLine } from "./runtime.ts"
 
+export interface Departure {
+  readonly cause: FogError
+  readonly isCrash: boolean
+  /** Never begun. */
+  readonly orphans: readonly Job[]
+}
+
 export interface InstanceOwner {
   /** A place became free, or the code is loaded. */
   onFree(): void
-  /** The code cannot be loaded, or the process ended. `orphans` were never begun. */
-  onGone(why: { readonly cause: FogError; readonly isCrash: boolean; readonly orphans: readonly Job[] }): void
+  /** The code cannot be loaded, or the process ended. */
+  onGone(departure: Departure): void
 }
 
 export interface InstanceOptions {
@@ -95,6 +102,12 @@ export class Instance {
   leave(reason: string): void {
     this.#isLeaving = true
     if (this.load === 0) this.stop(reason)
+  }
+
+  /** Stops at once, and that is no crash. */
+  end(reason: string): void {
+    this.#isLeaving = true
+    this.stop(reason)
   }
 
   stop(reason: string): void {

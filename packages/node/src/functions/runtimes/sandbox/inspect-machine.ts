@@ -53,6 +53,24 @@ export async function chooseSandbox(hidden: readonly string[]): Promise<readonly
   )
 }
 
+/** As if nothing were installed that keeps functions in. */
+export async function withoutSandbox(): Promise<readonly [Sandbox, Found]> {
+  const [, found] = await chooseSandbox([])
+  const { prlimit, setpriv } = found
+  return [
+    createUnsandboxed({
+      prlimit: prlimit === undefined ? undefined : tools.prlimit,
+      setpriv: setpriv === undefined ? undefined : tools.setpriv,
+    }),
+    {
+      ...found,
+      sandbox: "unsandboxed",
+      reason: "the configuration wants no sandbox",
+      remedy: "Set functions.sandbox to auto.",
+    },
+  ]
+}
+
 /** Runs something in it. Returns why that is impossible. */
 async function trySandbox(sandbox: Sandbox): Promise<string | undefined> {
   const { file, args, environment } = sandbox.wrap(
