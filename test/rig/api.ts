@@ -12,7 +12,7 @@ import type {
   RunningQuery,
   TokenRequest,
 } from "@brume/core"
-import { SeededRandom, SilentLogger, VirtualClock } from "@brume/testkit"
+import { MemoryDisk, SeededRandom, SilentLogger, VirtualClock } from "@brume/testkit"
 import { type Api, openApi } from "../../packages/node/src/api/api.ts"
 import { type App, createApp } from "../../packages/node/src/api/app.ts"
 import type { ApiOptions } from "../../packages/node/src/api/options.ts"
@@ -25,7 +25,9 @@ import { createLive } from "../../packages/node/src/devices/live.ts"
 import { joinSubscribers } from "../../packages/node/src/devices/local-subscribers.ts"
 import type { Mqtt } from "../../packages/node/src/devices/mqtt/mqtt.ts"
 import { openTwins } from "../../packages/node/src/devices/twins/twins.ts"
+import { openFunctions } from "../../packages/node/src/functions/functions.ts"
 import { createMetrics } from "../../packages/node/src/metrics/metrics.ts"
+import { fakeRuntimes } from "./fake-runtimes.ts"
 import { MemoryStore } from "./memory-store.ts"
 import { openRigFront } from "./mqtt-front.ts"
 
@@ -71,6 +73,10 @@ export async function apiRig(): Promise<ApiRig> {
   const mqtt = await openRigFront({ store, clock: machineClock, random, logger, metrics, local })
   commands.begin(mqtt.own)
   twins.begin(mqtt.own)
+  const functions = await openFunctions({
+    ...{ store, disk: new MemoryDisk(), clock: machineClock, random, logger, metrics, runtimes: fakeRuntimes() },
+    timetables: { parse: () => "cannot be read" },
+  })
   const { credentials, bans } = openAccess({
     documents: store,
     tokens,
@@ -105,6 +111,7 @@ export async function apiRig(): Promise<ApiRig> {
     mqtt,
     commands,
     twins,
+    functions,
     live: createLive({ store, metrics }),
     metrics,
     expose: () => metrics.expose(),

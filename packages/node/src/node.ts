@@ -23,6 +23,8 @@ import type { Mqtt } from "./devices/mqtt/mqtt.ts"
 import { defaultPayloadLimits, type PayloadLimits } from "./devices/payload/limits.ts"
 import { type OpenedTwins, openTwins } from "./devices/twins/twins.ts"
 import { openDisk } from "./disk/disk.ts"
+import { openFunctionRooms } from "./function-room.ts"
+import type { OpenedFunctions } from "./functions/functions.ts"
 import { createMetrics, type Registry } from "./metrics/metrics.ts"
 import { openProcessMetrics } from "./metrics/process-metrics.ts"
 import { openMqttFront } from "./mqtt-front.ts"
@@ -118,6 +120,7 @@ interface Rooms {
   readonly mqtt: Mqtt
   readonly commands: OpenedCommands
   readonly twins: OpenedTwins
+  readonly functions: OpenedFunctions
 }
 
 /** In the order in which each needs those before it. */
@@ -159,6 +162,9 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
   )
   const commands = keep(openCommands({ ...common, store, logger: logger("devices") }))
   const twins = openTwins({ ...common, store, logger: logger("devices") })
+  const rooms = await openFunctionRooms({ ...common, store, disk })
+  keep(rooms.runtimes)
+  const functions = keep(rooms.functions)
   const mqtt = keep(
     await openMqttFront({
       ...common,
@@ -169,12 +175,13 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
       access: access.mqtt,
       series: new SeriesCache(),
       payloadLimits: payloadLimitsOf(config),
-      local: joinSubscribers([commands.replies, twins.reports]),
+      local: joinSubscribers([commands.replies, twins.reports, functions.topics]),
     }),
   )
   commands.begin(mqtt.own)
   twins.begin(mqtt.own)
-  const front = { store, tokens, access, query, mqtt, commands, twins }
+  rooms.begin({ own: mqtt.own, query, commands })
+  const front = { store, tokens, access, query, mqtt, commands, twins, functions }
   const consoleFolder = options.consoleFolder ?? ownConsole
   return { ...front, api: keep(await openFront(common, { ...front, consoleFolder })) }
 }
@@ -193,6 +200,7 @@ async function openFront(
     mqtt,
     commands,
     twins,
+    functions,
     consoleFolder,
   }: Omit<Rooms, "api"> & { readonly consoleFolder: string },
 ): Promise<Api> {
@@ -216,6 +224,7 @@ async function openFront(
     mqtt,
     commands,
     twins,
+    functions,
     live: createLive({ store, metrics, maxListeners: maxConnections, maxQueuedReadings: api.live.maxQueuedReadings }),
     expose: () => metrics.expose(),
     logger: logger("api"),
