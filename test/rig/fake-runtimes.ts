@@ -63,7 +63,8 @@ function poolOf(options: PoolOptions, fake: FakeRuntimes, nextId: () => number):
       })
     },
     async ready() {
-      if (code === undefined) throw new FogError("function_failed", { message: "SyntaxError: nonsense\n    at main.ts:3:1" })
+      if (code === undefined)
+        throw new FogError("function_failed", { message: "SyntaxError: nonsense\n    at main.ts:3:1" })
     },
     status: () => ({
       ...{ state: fake.state, instances: 1, busy: 0, queued: 0, crashes: 0, lastError: undefined },

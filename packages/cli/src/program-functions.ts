@@ -5,7 +5,9 @@ import { atNode, type Lazily } from "./program-parts.ts"
 export function addFunctions(program: Command, lazily: Lazily): void {
   atNode(program.command("deploy"))
     .summary("deploy a function")
-    .description("Bundles a function's folder and puts it in force when its code has loaded; what was before stays else.")
+    .description(
+      "Bundles a function's folder and puts it in force when its code has loaded; what was before stays else.",
+    )
     .argument("<dir>", "folder with a brume.yaml and its source")
     .option("--accept-unsandboxed", "let the code run although nothing keeps it apart from the node's machine")
     .addHelpText(

@@ -19,8 +19,8 @@ import {
 } from "./query.ts"
 import type { ReadingInput } from "./readings.ts"
 import { createQueries, type Queries } from "./running.ts"
-import { type NodeStatus, nodeStatus } from "./status.ts"
 import { createSecrets, type SecretRoom } from "./secrets.ts"
+import { type NodeStatus, nodeStatus } from "./status.ts"
 import { createTokens, type TokenRoom } from "./tokens.ts"
 import { createTransport, type RetryPolicy, type TokenSource, type Transport } from "./transport.ts"
 import {

@@ -42,11 +42,7 @@ export interface FunctionContext {
     options?: { readonly deadlineMs?: number; readonly key?: string },
   ): Promise<CommandOutcome>
   /** Calls another function. */
-  invoke<Result = unknown>(
-    name: string,
-    event?: unknown,
-    options?: { readonly deadlineMs?: number },
-  ): Promise<Result>
+  invoke<Result = unknown>(name: string, event?: unknown, options?: { readonly deadlineMs?: number }): Promise<Result>
   readonly state: FunctionStateStore
   readonly secrets: {
     /** Only those that `spec.secrets` names. */

@@ -66,7 +66,8 @@ async function deployAgain(client: BrumeClient, folder: string, { flags, termina
     const accept = flags.acceptUnsandboxed === true ? { acceptUnsandboxed: true } : {}
     const { version, change } = await client.functions.deploy(name, { document, files, ...accept })
     const tookMs = Math.round(performance.now() - begun)
-    if (change !== "unchanged") await notes.write(`${notes.paint.cyan(`version ${version}`)} is in force after ${tookMs} ms\n`)
+    if (change !== "unchanged")
+      await notes.write(`${notes.paint.cyan(`version ${version}`)} is in force after ${tookMs} ms\n`)
     return name
   } catch (error) {
     if (!isFogError(error)) throw error
@@ -143,7 +144,11 @@ async function openSession(flags: DeployFlags, terminal: Terminal, tell: (text: 
   const isNamed = flags.url !== undefined || Boolean(terminal.environment.BRUME_URL)
   try {
     await client.status({ signal: terminal.signal })
-    return { client, access: flags.url === undefined ? "" : ` --url ${flags.url}`, [Symbol.asyncDispose]: async () => {} }
+    return {
+      client,
+      access: flags.url === undefined ? "" : ` --url ${flags.url}`,
+      [Symbol.asyncDispose]: async () => {},
+    }
   } catch (error) {
     if (isNamed || !isFogError(error, "node_unreachable")) throw error
   }

@@ -161,7 +161,9 @@ export async function describeFunction(
   if (view.failures.length === 0) return
   await out.write("\nLast failures:\n")
   for (const { time, version, code, message } of view.failures.slice(-5))
-    await out.write(`${out.paint.dim(time.slice(0, 23))}  version ${version}  ${code}  ${visible(message.split("\n")[0]!)}\n`)
+    await out.write(
+      `${out.paint.dim(time.slice(0, 23))}  version ${version}  ${code}  ${visible(message.split("\n")[0]!)}\n`,
+    )
 }
 
 function factsOf(view: FunctionView): [string, string][] {
@@ -172,7 +174,10 @@ function factsOf(view: FunctionView): [string, string][] {
     ["Version", String(view.version)],
     ["Sandbox", view.sandbox ?? "unsandboxed: nothing keeps it apart from the machine"],
     ["Calls", `${countText(view.calls)}, ${countText(view.failed)} of them failed`],
-    ["Events", `${countText(view.waiting)} wait; ${countText(view.deadLetters)} dead letters, ${countText(view.dropped)} dropped`],
+    [
+      "Events",
+      `${countText(view.waiting)} wait; ${countText(view.deadLetters)} dead letters, ${countText(view.dropped)} dropped`,
+    ],
   ]
   if (spec === undefined) return facts
   const { runtime, entry, limits, triggers, secrets, network, retries } = spec
@@ -195,7 +200,11 @@ function triggerText(trigger: object): string {
     .join(", ")
 }
 
-export async function deleteFunction([name]: readonly [string], flags: FunctionFlags, terminal: Terminal): Promise<void> {
+export async function deleteFunction(
+  [name]: readonly [string],
+  flags: FunctionFlags,
+  terminal: Terminal,
+): Promise<void> {
   await (await connect(flags, terminal)).functions.delete(name)
   if (flags.json === true) await terminal.out.write(`${JSON.stringify({ deleted: name })}\n`)
   else await terminal.notes.write(`The function ${name} is deleted, with its state.\n`)

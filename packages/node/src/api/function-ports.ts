@@ -6,7 +6,11 @@ export interface FunctionsPort {
   /** `document` and `files` as they came. */
   deploy(
     name: string,
-    deployment: { readonly document: unknown; readonly files: unknown; readonly acceptUnsandboxed?: boolean | undefined },
+    deployment: {
+      readonly document: unknown
+      readonly files: unknown
+      readonly acceptUnsandboxed?: boolean | undefined
+    },
   ): Promise<DeployedFunction>
   rollback(name: string, to: number | undefined): Promise<DeployedFunction>
   delete(name: string): Promise<void>

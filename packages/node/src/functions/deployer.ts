@@ -134,7 +134,11 @@ export class Deployer {
     const { runtimes } = this.#options
     await runtimes.check(runtime)
     if (acceptsUnsandboxed) return
-    const { sandbox, reason = "there is no sandbox", remedy = "Use a machine with a sandbox." } = await runtimes.inspect()
+    const {
+      sandbox,
+      reason = "there is no sandbox",
+      remedy = "Use a machine with a sandbox.",
+    } = await runtimes.inspect()
     if (sandbox !== "unsandboxed") return
     throw new FogError("function_unsandboxed", {
       message: `Nothing keeps ${name} apart from this machine: ${reason}`,

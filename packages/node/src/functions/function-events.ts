@@ -1,14 +1,14 @@
 /** What reaches one function by itself: its triggers, the events that wait, and its dead letters. */
-import {
-  type Clock,
-  type FogError,
-  type FunctionSpec,
-  type FunctionTriggerType,
-  type Logger,
-  type Reading,
-  type ReadingTrigger,
-  type ScheduleTrigger,
-  type TopicTrigger,
+import type {
+  Clock,
+  FogError,
+  FunctionSpec,
+  FunctionTriggerType,
+  Logger,
+  Reading,
+  ReadingTrigger,
+  ScheduleTrigger,
+  TopicTrigger,
 } from "@brume/core"
 import { type BuryReason, Deliveries } from "./deliveries/deliveries.ts"
 import type { Delivery } from "./deliveries/delivery.ts"
@@ -196,7 +196,12 @@ export class FunctionEvents {
       ...{ level: "error", version: owner.version.version, fields: { key: events[0]?.key, events: events.length } },
       message: `Given up after ${attempts} attempts; the event is a dead letter: ${error.message}`,
     })
-    const message = { topic: deadLetterTopic(name), payload: Buffer.from(JSON.stringify(letter)), qos: 1, retain: false }
+    const message = {
+      topic: deadLetterTopic(name),
+      payload: Buffer.from(JSON.stringify(letter)),
+      qos: 1,
+      retain: false,
+    }
     try {
       await this.#options.ports()?.publish({ ...message, qos: 1 }, records.removal(deliveries))
     } catch (failure) {

@@ -40,7 +40,10 @@ const operation: Operation = {
     200: {
       description: "Lines.",
       content: {
-        "application/x-ndjson": { schema: { $ref: "FunctionLogLine#" }, example: `${JSON.stringify(logLineExample)}\n` },
+        "application/x-ndjson": {
+          schema: { $ref: "FunctionLogLine#" },
+          example: `${JSON.stringify(logLineExample)}\n`,
+        },
       },
     },
   },

@@ -24,7 +24,9 @@ export class DoneOnce {
     const what = JSON.stringify(parts)
     const occurrence = (this.#occurrences.get(what) ?? 0) + 1
     this.#occurrences.set(what, occurrence)
-    return createHash("sha256").update(JSON.stringify([this.#key, what, occurrence])).digest("hex")
+    return createHash("sha256")
+      .update(JSON.stringify([this.#key, what, occurrence]))
+      .digest("hex")
   }
 
   /** Does it with a mark for its commit, unless an earlier attempt of the call did. */

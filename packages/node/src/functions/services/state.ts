@@ -92,7 +92,8 @@ function textOf(value: unknown): string | undefined {
 }
 
 function checkedKey(key: unknown): string {
-  if (typeof key === "string" && key !== "" && key.length <= longestKey && !/[\p{Cc}\p{Surrogate}]/u.test(key)) return key
+  if (typeof key === "string" && key !== "" && key.length <= longestKey && !/[\p{Cc}\p{Surrogate}]/u.test(key))
+    return key
   throw new FogError("function_refused", {
     message: `${JSON.stringify(key)?.slice(0, 80)} is no key of the state`,
     hint: `A key is a text of 1 to ${longestKey} characters.`,

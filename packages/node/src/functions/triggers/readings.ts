@@ -1,5 +1,12 @@
 /** Readings for functions, as they become durable. What a series means for them is looked up once for each series. */
-import { matchesFilter, type Reading, type ReadingBatch, type ReadingTrigger, type Series, type Store } from "@brume/core"
+import {
+  matchesFilter,
+  type Reading,
+  type ReadingBatch,
+  type ReadingTrigger,
+  type Series,
+  type Store,
+} from "@brume/core"
 
 export type ReadingTaker = (reading: Reading, trigger: ReadingTrigger) => void
 

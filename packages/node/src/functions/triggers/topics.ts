@@ -44,7 +44,9 @@ export class TopicTriggers implements TopicSubscriber {
     const isOwn = topic.startsWith(ownPrefix)
     // A function gets a message once, however many of its triggers want it.
     const takers = [...this.#takers.values()].flatMap(({ triggers, take }) => {
-      const trigger = triggers.find((one) => matchesFilter(one.topic, topic) && (!isOwn || one.topic.startsWith(ownPrefix)))
+      const trigger = triggers.find(
+        (one) => matchesFilter(one.topic, topic) && (!isOwn || one.topic.startsWith(ownPrefix)),
+      )
       return trigger === undefined ? [] : [(message: TopicMessage) => take(message, trigger)]
     })
     if (takers.length < 2) return takers[0]
