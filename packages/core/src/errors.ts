@@ -61,6 +61,7 @@ export const errorRegistry = {
   document_invalid: entry(400, "never", "A document has mistakes; all of them are listed with the path of each."),
   document_not_found: entry(404, "never", "No document of this kind has this name."),
   // effects
+  effect_invalid: entry(400, "never", "An action cannot be done as it is written: its topic, size or terms."),
   effect_in_doubt: entry(504, "never", "An attempt ended without anybody knowing whether it had its effect."),
   effect_not_found: entry(404, "never", "No effect with this key is remembered."),
   effects_busy: entry(503, "later", "More effects are under way than the written limit allows."),

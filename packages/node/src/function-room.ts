@@ -1,10 +1,13 @@
 /** The room of functions as this node has it: what runs them, and what the other rooms do for them. */
 import type { Clock, Closeable, Commands, Disk, Logger, Query, Random, Store } from "@brume/core"
-import type { OwnMessages } from "./devices/mqtt/own-messages.ts"
+import type { OwnPublisher } from "./devices/mqtt/own-messages.ts"
 import { type OpenedFunctions, openFunctions } from "./functions/functions.ts"
 import { createRuntimes } from "./functions/runtimes/runtimes.ts"
 import type { Timetables } from "./functions/timetables.ts"
 import type { Registry } from "./metrics/metrics.ts"
+import { parseCron } from "./rules/schedule/cron.ts"
+import { nextCron } from "./rules/schedule/next-cron.ts"
+import { openTimeZone } from "./rules/schedule/time-zone.ts"
 
 export interface FunctionRoomOptions {
   readonly store: Pick<Store, "node" | "epoch" | "put" | "get" | "entries" | "onDurable">
@@ -25,14 +28,25 @@ export interface FunctionRooms {
 }
 
 export interface FunctionNeighbours {
-  readonly own: OwnMessages
+  readonly own: OwnPublisher
   readonly query: Pick<Query, "answer">
   readonly commands: Pick<Commands, "send">
 }
 
-/** Schedules need somebody who reads them. */
+/** The same schedules as rules have. */
 const timetables: Timetables = {
-  parse: (schedule) => `${JSON.stringify(schedule.slice(0, 40))} cannot be read: this node knows no schedules`,
+  parse(schedule, timeZone) {
+    const cron = parseCron(schedule)
+    if (typeof cron === "string") return cron
+    const zone = openTimeZone(timeZone)
+    if (zone === undefined) return `has the time zone ${timeZone}, which there is not; one is Europe/Zurich`
+    return {
+      next(afterUs) {
+        const ms = nextCron(cron, zone, afterUs / 1_000)
+        return ms === undefined ? undefined : ms * 1_000
+      },
+    }
+  },
 }
 
 export async function openFunctionRooms(options: FunctionRoomOptions): Promise<FunctionRooms> {

@@ -15,6 +15,7 @@ import { type MadeAdmin, type OpenedTokens, openTokens } from "./auth/auth.ts"
 import { isLoopback, parseAddress } from "./config/address.ts"
 import type { Config } from "./config/schema.ts"
 import { type OpenedCommands, openCommands } from "./devices/commands/commands.ts"
+import type { CommandMapping } from "./devices/commands/targets.ts"
 import { createDevices } from "./devices/devices.ts"
 import { createIngest, type IngestOptions } from "./devices/ingest.ts"
 import { createLive } from "./devices/live.ts"
@@ -23,6 +24,8 @@ import type { Mqtt } from "./devices/mqtt/mqtt.ts"
 import { defaultPayloadLimits, type PayloadLimits } from "./devices/payload/limits.ts"
 import { type OpenedTwins, openTwins } from "./devices/twins/twins.ts"
 import { openDisk } from "./disk/disk.ts"
+import { documentKinds } from "./document-kinds.ts"
+import { type OpenedDocuments, openDocuments } from "./documents/documents.ts"
 import { openFunctionRooms } from "./function-room.ts"
 import type { OpenedFunctions } from "./functions/functions.ts"
 import { createMetrics, type Registry } from "./metrics/metrics.ts"
@@ -118,6 +121,7 @@ interface Rooms {
   readonly query: Query
   readonly api: Api
   readonly mqtt: Mqtt
+  readonly documents: OpenedDocuments
   readonly commands: OpenedCommands
   readonly twins: OpenedTwins
   readonly functions: OpenedFunctions
@@ -130,6 +134,7 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
   const { name } = config.node
   const disk = await openDisk(config.store.path, { node: name })
   const store = keep(await openStore({ ...config.store, ...common, disk, logger: logger("store"), node: name }))
+  const documents = openDocuments({ ...common, store, logger: logger("documents"), kinds: documentKinds })
   const tokens = await openTokens({
     ...common,
     documents: store,
@@ -160,7 +165,9 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
       residentBytes: () => process.memoryUsage.rss(),
     }),
   )
-  const commands = keep(openCommands({ ...common, store, logger: logger("devices") }))
+  const commands = keep(
+    openCommands({ ...common, store, logger: logger("devices"), mappings: commandMappingsOf(config) }),
+  )
   const twins = openTwins({ ...common, store, logger: logger("devices") })
   const rooms = await openFunctionRooms({ ...common, store, disk })
   keep(rooms.runtimes)
@@ -181,7 +188,7 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
   commands.begin(mqtt.own)
   twins.begin(mqtt.own)
   rooms.begin({ own: mqtt.own, query, commands })
-  const front = { store, tokens, access, query, mqtt, commands, twins, functions }
+  const front = { store, documents, tokens, access, query, mqtt, commands, twins, functions }
   const consoleFolder = options.consoleFolder ?? ownConsole
   return { ...front, api: keep(await openFront(common, { ...front, consoleFolder })) }
 }
@@ -230,6 +237,10 @@ async function openFront(
     logger: logger("api"),
     limits: { maxBodyBytes, maxConnections, requestTimeoutMs },
   })
+}
+
+function commandMappingsOf({ devices }: Config): readonly CommandMapping[] {
+  return devices.commands.map((mapping) => ({ ...mapping, qos: Number(mapping.qos) as 0 | 1 | 2 }))
 }
 
 function payloadLimitsOf({ devices, api }: Config): PayloadLimits {

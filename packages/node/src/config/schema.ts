@@ -2,6 +2,7 @@
  * The one description of the configuration: from it come the types, the defaults, the checks, the reference page and the
  * example file. A section is a room of the node. Names carry their unit where the value is a bare number.
  */
+import { commands } from "./command-schema.ts"
 import {
   address,
   choice,
@@ -163,6 +164,7 @@ const devices = section("Readings as they come in.", {
     }),
   }),
   mappings,
+  commands,
 })
 
 const query = section("SQL of users.", {

@@ -12,7 +12,8 @@ import type { Driver } from "./driver.ts"
 const runner = fileURLToPath(new URL("../../../runners/runner.py", import.meta.url))
 /** Its own memory, its modules, and the stacks of a few threads. */
 const ownMiB = 48
-const probe = "import sys; print(sys.version_info >= (3, 9), sys.version.split()[0], sys.prefix, sys.base_prefix, sep='\\n')"
+const probe =
+  "import sys; print(sys.version_info >= (3, 9), sys.version.split()[0], sys.prefix, sys.base_prefix, sep='\\n')"
 const probeMs = 10_000
 
 export interface PythonDriver extends Driver {

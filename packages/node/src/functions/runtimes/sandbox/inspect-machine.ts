@@ -46,7 +46,8 @@ export async function chooseSandbox(hidden: readonly string[]): Promise<readonly
     return open("prlimit or setpriv is missing", "Install util-linux.")
   const sandbox = createBubblewrap({ ...tools, isRoot: process.getuid?.() === 0, hidden })
   const wrong = await trySandbox(sandbox)
-  if (wrong === undefined) return [sandbox, { ...versions, sandbox: "bubblewrap", reason: undefined, remedy: undefined }]
+  if (wrong === undefined)
+    return [sandbox, { ...versions, sandbox: "bubblewrap", reason: undefined, remedy: undefined }]
   return open(
     `bubblewrap cannot be used: ${wrong}`,
     "Allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1, or an AppArmor profile for bwrap).",

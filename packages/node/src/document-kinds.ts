@@ -1,0 +1,4 @@
+/** The kinds of documents of a node: each is described by the room that acts on it, and joined here. */
+import type { DocumentKind } from "@brume/core"
+
+export const documentKinds: readonly DocumentKind[] = []
