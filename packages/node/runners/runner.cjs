@@ -5,6 +5,7 @@
  *
  * Plain CommonJS without a build and without imports beyond Node.js: it starts in the time that Node.js itself takes.
  */
+const { writeSync } = require("node:fs")
 const { Socket } = require("node:net")
 const Module = require("node:module")
 const { posix } = require("node:path")
@@ -18,6 +19,7 @@ const isThenable = (value) => typeof value === "object" && value !== null && typ
 /** Questions to the node at once; others wait their turn. */
 const mostAsks = 256
 const root = "/function/"
+const pause = new Int32Array(new SharedArrayBuffer(4))
 
 const socket = new Socket({ fd: 3, readable: true, writable: true })
 let outgoing = []
@@ -28,7 +30,7 @@ const asks = new Map()
 const waitingAsks = []
 let lastAsk = 0
 let handlers = {}
-let facts = { name: "", version: 0, limits: { outputBytes: 0 } }
+let facts = { name: "", version: 0, limits: { outputBytes: 0, timeMs: 0 } }
 
 // Bytes of the channel.
 
@@ -37,9 +39,26 @@ function send(text) {
 }
 
 function flush() {
+  if (outgoing.length > 0) socket.write(gathered())
+}
+
+/** Leaves before the code goes on, however slowly the node reads. */
+function flushNow() {
+  if (socket.writableLength > 0) return flush()
+  const frames = gathered()
+  for (let at = 0; at < frames.length; ) {
+    try {
+      at += writeSync(3, frames, at)
+    } catch (error) {
+      if (error.code !== "EAGAIN") return
+      Atomics.wait(pause, 0, 0, 1)
+    }
+  }
+}
+
+function gathered() {
   const texts = outgoing
   outgoing = []
-  if (texts.length === 0) return
   let size = 0
   const lengths = texts.map((text) => {
     const length = Buffer.byteLength(text)
@@ -53,7 +72,7 @@ function flush() {
     frames.write(texts[place], at, lengths[place] === texts[place].length ? "latin1" : "utf8")
     at += lengths[place]
   }
-  socket.write(frames)
+  return frames
 }
 
 let parts = []
@@ -108,7 +127,8 @@ function take(message) {
 // Calls.
 
 function begin([, id, kind, event, trigger, key, deadline]) {
-  const ctx = new Context(id, trigger, key, deadline)
+  const own = Date.now() + facts.limits.timeMs
+  const ctx = new Context(id, trigger, key, deadline === 0 ? own : Math.min(own, deadline))
   calls.set(id, ctx)
   try {
     const result = kind === "fetch" ? answerRequest(event, ctx) : callHandler(event, ctx)
@@ -138,7 +158,10 @@ function finish(id, value) {
   // Bytes are at most three times the characters.
   const { outputBytes } = facts.limits
   if (json.length * 3 > outputBytes && Buffer.byteLength(json) > outputBytes)
-    return fail(id, new RangeError(`The result has ${Buffer.byteLength(json)} bytes as JSON; the limit is ${outputBytes}`))
+    return fail(
+      id,
+      new RangeError(`The result has ${Buffer.byteLength(json)} bytes as JSON; the limit is ${outputBytes}`),
+    )
   calls.delete(id)
   send(`["result",${id},${json}]`)
 }
@@ -160,7 +183,8 @@ function endForMemory() {
 
 function described(error) {
   try {
-    if (!(error instanceof Error)) return { name: "Error", message: typeof error === "string" ? error : stringify(error) }
+    if (!(error instanceof Error))
+      return { name: "Error", message: typeof error === "string" ? error : stringify(error) }
     const { name, message, code, hint } = error
     return {
       name: String(name),
@@ -221,14 +245,21 @@ class Context {
   get publish() {
     return async (topic, payload, options) => {
       const isBytes = payload instanceof Uint8Array
-      const text = isBytes ? Buffer.from(payload).toString("base64") : typeof payload === "string" ? payload : stringify(payload)
+      const text = isBytes
+        ? Buffer.from(payload).toString("base64")
+        : typeof payload === "string"
+          ? payload
+          : stringify(payload)
       await ask(this.#id, "publish", [topic, text, isBytes ? "base64" : "utf8", options])
     }
   }
 
   get query() {
     return (sql, ...parameters) =>
-      ask(this.#id, "query", [sql, parameters.length === 1 && Array.isArray(parameters[0]) ? parameters[0] : parameters])
+      ask(this.#id, "query", [
+        sql,
+        parameters.length === 1 && Array.isArray(parameters[0]) ? parameters[0] : parameters,
+      ])
   }
 
   get command() {
@@ -255,7 +286,12 @@ class Context {
 
   get log() {
     const say = (level) => (message, fields) => tell(this.#id, level, message, fields)
-    return Object.assign(say("info"), { debug: say("debug"), info: say("info"), warn: say("warn"), error: say("error") })
+    return Object.assign(say("info"), {
+      debug: say("debug"),
+      info: say("info"),
+      warn: say("warn"),
+      error: say("error"),
+    })
   }
 }
 
@@ -263,7 +299,7 @@ function tell(id, level, message, fields) {
   const text = typeof message === "string" ? message : (stringify(message) ?? String(message))
   send(stringify(["log", id, level, text.slice(0, 16_384), fields instanceof Error ? described(fields) : fields]))
   // At once: what a call says before it hangs is what its author wants to read.
-  flush()
+  flushNow()
 }
 
 function ask(call, operation, args) {
@@ -318,7 +354,7 @@ function load({ name, version, limits, entry, files }) {
       fetch: typeof fetch === "function" ? fetch.bind(main) : undefined,
     }
     if (handlers.handler === undefined && handlers.fetch === undefined)
-      throw new TypeError(`${entry} exports no function: neither a default one nor one named fetch`)
+      throw new TypeError(`${entry} exports no handler: neither a default function nor one named fetch`)
     // The first use of these takes longer than a call may.
     if (handlers.fetch !== undefined) new Response()
     send('["loaded"]')

@@ -379,7 +379,7 @@ class Function:
         if entry not in files:
             raise FileNotFoundError(f"There is no file {entry}")
         Context.name, Context.version = facts["name"], facts["version"]
-        self.output_bytes = facts["limits"]["outputBytes"]
+        self.output_bytes, self.time_ms = facts["limits"]["outputBytes"], facts["limits"]["timeMs"]
         sys.path = [path for path in sys.path if path != os.path.dirname(__file__)]
         sys.meta_path.insert(0, Code(files))
         _offer_types()
@@ -392,9 +392,11 @@ class Function:
 
     def run(self, message):
         _, call, kind, event, trigger, key, deadline = message
-        if call in channel.cancelled or deadline < time() * 1000:
+        now = time() * 1000
+        if call in channel.cancelled or 0 < deadline < now:
             channel.cancelled.discard(call)
             raise TimeoutError("Nobody waits for this call any more; it was not begun")
+        deadline = min(deadline or now + self.time_ms, now + self.time_ms)
         name = "fetch" if kind == "fetch" else "handler"
         work = getattr(self, name)
         if work is None:

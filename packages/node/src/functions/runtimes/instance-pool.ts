@@ -6,6 +6,7 @@ import { explainEnding } from "./explain-ending.ts"
 import { type Departure, Instance } from "./instance.ts"
 import { Job } from "./job.ts"
 import { LineGate } from "./line-gate.ts"
+import { deepest, isTooDeep } from "./nesting.ts"
 import type { Pool, PoolOptions, PoolState, PoolStatus } from "./pool.ts"
 import type { Invocation } from "./runtime.ts"
 
@@ -191,7 +192,8 @@ class InstancePool implements Pool {
       clock,
       isInOrder,
       lines: new LineGate(clock, (line) => this.#options.onLine(line)),
-      explain: (ending) => explainEnding({ name: this.#options.name, memoryMiB: this.#options.limits.memoryMiB, ending }),
+      explain: (ending) =>
+        explainEnding({ name: this.#options.name, memoryMiB: this.#options.limits.memoryMiB, ending }),
       owner: {
         onFree: () => this.#freed(instance),
         onGone: (why) => {
@@ -255,6 +257,9 @@ class InstancePool implements Pool {
   }
 
   #gone({ cause, isCrash, orphans }: Departure): void {
+    const now = this.#parts.clock.monotonic()
+    // They wait anew: that they were with a process that ended is not their fault.
+    for (const job of orphans) job.queuedMs = now
     this.#queue.unshift(...orphans.filter((job) => !job.isSettled))
     if (this.#state === "closed") {
       this.#rejectQueue(cause)
@@ -272,7 +277,11 @@ class InstancePool implements Pool {
     }
     const waitMs = this.#crashes.add()
     if (waitMs === undefined) return this.#park()
-    this.#parts.logger.warn("A function's process ended", { function: this.#options.name, error: cause.message, waitMs })
+    this.#parts.logger.warn("A function's process ended", {
+      function: this.#options.name,
+      error: cause.message,
+      waitMs,
+    })
     if (waitMs === 0) return this.#replace()
     this.#enter("backoff")
     this.#restart ??= this.#parts.clock.after(waitMs, () => {
@@ -320,11 +329,12 @@ class InstancePool implements Pool {
 
   #jobOf(invocation: Invocation, event: string): Job {
     const { clock } = this.#parts
-    const { name, limits } = this.#options
-    const { deadlineMs = Number.POSITIVE_INFINITY } = invocation
+    const { name } = this.#options
+    const { deadlineMs } = invocation
     const now = clock.monotonic()
-    const wallDeadlineMs = Math.floor(clock.now() / 1_000 + Math.min(deadlineMs, 2 * limits.timeMs))
-    return new Job({ id: ++this.#lastId, name, invocation, event, deadline: now + deadlineMs, wallDeadlineMs, queuedMs: now })
+    const deadline = deadlineMs === undefined ? Number.POSITIVE_INFINITY : now + deadlineMs
+    const wallDeadlineMs = deadlineMs === undefined ? 0 : Math.floor(clock.now() / 1_000 + deadlineMs)
+    return new Job({ id: ++this.#lastId, name, invocation, event, deadline, wallDeadlineMs, queuedMs: now })
   }
 
   #requireOpen(): void {
@@ -371,6 +381,11 @@ class InstancePool implements Pool {
 
 function eventText(name: string, event: unknown): string {
   const text = JSON.stringify(event ?? null)
+  if (isTooDeep(event, text.length))
+    throw new FogError("payload_too_large", {
+      message: `The event for function ${name} nests deeper than ${deepest}`,
+      hint: "Make it flatter.",
+    })
   if (text.length <= mostEventBytes) return text
   throw new FogError("payload_too_large", {
     message: `The event for function ${name} has ${text.length} characters as JSON; at most ${mostEventBytes} are taken`,

@@ -119,7 +119,8 @@ export class Instance {
     const { timeMs } = this.#options.function.limits
     if (this.#state === "loading" && now - this.#loadingSince > timeMs)
       this.stop(`its code was not loaded within ${timeMs} ms`)
-    let isHead = true
+    // Behind a late call that still holds a process which works in order, nothing has begun.
+    let isHead = this.#late.size === 0
     for (const job of this.#jobs.values()) {
       if (isHead) job.begunMs ??= now
       isHead = false
@@ -181,10 +182,10 @@ export class Instance {
   }
 
   #result(id: unknown, value: unknown, length: number): void {
+    const { outputBytes } = this.#options.function.limits
+    if (length > outputBytes + overheadBytes) return this.#breach(`sent a result of more than ${outputBytes} bytes`)
     const job = this.#settled(id)
     if (job === undefined) return
-    const { outputBytes } = this.#options.function.limits
-    if (length > outputBytes + overheadBytes) this.#breach(`sent a result of more than ${outputBytes} bytes`)
     job.settle(() => answerOf(this.#name, job.kind, value, length))
     this.#options.owner.onFree()
   }

@@ -15,7 +15,7 @@ export interface JobOptions {
   readonly event: string
   /** When nobody waits any more, monotonic ms. */
   readonly deadline: number
-  /** The same for the function, ms since 1970. */
+  /** The same as ms since 1970, or 0: no caller set one, and the function's own limit is all. */
   readonly wallDeadlineMs: number
   readonly queuedMs: number
 }
@@ -26,7 +26,8 @@ export class Job {
   readonly kind: Invocation["kind"]
   readonly context: InvocationContext
   readonly deadline: number
-  readonly queuedMs: number
+  /** Since when it waits for a process. */
+  queuedMs: number
   /** What is sent to the child. */
   readonly frame: string
   readonly done: Promise<unknown>

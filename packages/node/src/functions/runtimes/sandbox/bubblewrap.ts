@@ -22,7 +22,7 @@ export interface BubblewrapOptions {
 /** Programs and libraries. /etc is not here: it may hold secrets of the machine. */
 const systemFolders = ["/usr", "/lib", "/lib32", "/lib64", "/libx32", "/bin", "/sbin"]
 /** Of /etc, what libraries want: fonts of libraries, time, certificates. */
-const systemFiles = ["/etc/ld.so.cache", "/etc/localtime", "/etc/timezone", "/etc/alternatives", "/etc/ssl/openssl.cnf"]
+const systemFiles = ["/etc/ld.so.cache", "/etc/localtime", "/etc/timezone", "/etc/alternatives"]
 const networkFiles = ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl", "/etc/ca-certificates"]
 /** Numbers of users that no system gives to anybody. */
 const firstUser = 2_000_000_000
@@ -45,8 +45,9 @@ function commandOf(
   { launch, shape, user }: { readonly launch: Launch; readonly shape: Shape; readonly user: number },
 ): Command {
   const { command, paths, dataMiB } = launch
+  const isSystem = (path: string): boolean => systemFolders.some((folder) => `${path}/`.startsWith(`${folder}/`))
   const shown = [...systemFolders, ...systemFiles, ...(shape.network ? networkFiles : [])]
-  const isSystem = (path: string): boolean => systemFolders.some((folder) => path.startsWith(`${folder}/`))
+  const wanted = paths.filter((path) => path !== "/" && !isSystem(path))
   const own = isRoot
     ? ["--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try", "--cap-drop", "ALL"]
     : ["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"]
@@ -67,8 +68,9 @@ function commandOf(
         name,
         value,
       ]),
+      ...foldersAbove([...shown, ...wanted]).flatMap((path) => ["--perms", "0755", "--dir", path]),
       ...shown.flatMap((path) => ["--ro-bind-try", path, path]),
-      ...paths.filter((path) => path !== "/" && !isSystem(`${path}/`)).flatMap((path) => ["--ro-bind", path, path]),
+      ...wanted.flatMap((path) => ["--ro-bind", path, path]),
       "--proc",
       "/proc",
       "--dev",
@@ -85,4 +87,12 @@ function commandOf(
     ],
     environment: {},
   }
+}
+
+/** What bubblewrap would make for its user alone, which inside of a daemon that is root is another. */
+function foldersAbove(paths: readonly string[]): string[] {
+  const folders = new Set<string>()
+  for (const path of paths)
+    for (let end = path.indexOf("/", 1); end > 0; end = path.indexOf("/", end + 1)) folders.add(path.slice(0, end))
+  return [...folders]
 }
