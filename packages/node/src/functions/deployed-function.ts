@@ -151,6 +151,12 @@ export class DeployedFunction {
     const message = (error as Error).message.slice(0, longestMessage)
     this.#failures.push({ time: this.#options.clock.now(), code, message, version })
     if (this.#failures.length > mostFailures) this.#failures.shift()
-    this.log.add({ level: "error", message, version, fields: { code } })
+    this.log.add({ level: "error", message: stackOf(error) ?? message, version, fields: { code } })
   }
+}
+
+/** The stack of what the code threw, as its author knows the files; it begins with the message. */
+export function stackOf(error: unknown): string | undefined {
+  const stack = isFogError(error) ? error.details?.stack : undefined
+  return typeof stack === "string" && stack !== "" ? stack.slice(0, longestMessage) : undefined
 }

@@ -8,6 +8,7 @@ import {
   isFogError,
 } from "@brume/core"
 import { type Bundles, checkBundle, type Files } from "./bundle.ts"
+import { stackOf } from "./deployed-function.ts"
 import type { Pool } from "./runtimes/pool.ts"
 import type { Runtimes } from "./runtimes/runtimes.ts"
 import { checkDocument, isMistakes } from "./spec.ts"
@@ -185,6 +186,7 @@ export class Deployer {
       throw new FogError("function_unloadable", {
         message: `The new version of ${name} cannot be loaded: ${(cause as Error).message}`,
         hint: "Mend it and deploy it again; what was deployed before still runs.",
+        details: { stack: stackOf(cause) ?? null },
         cause,
       })
     } finally {

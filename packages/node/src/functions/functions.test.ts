@@ -38,7 +38,14 @@ class Machine {
       command: async (request) => {
         this.commands.push(request)
         const made = { attempts: 1, created: 0, deadline: 0, retries: 0, state: "done" } as const
-        return { id: "c-1", device: request.device, command: request.command, input: null, source: request.source, ...made }
+        return {
+          id: "c-1",
+          device: request.device,
+          command: request.command,
+          input: null,
+          source: request.source,
+          ...made,
+        }
       },
     })
     await settled()
