@@ -4,6 +4,7 @@
  */
 import type {
   Clock,
+  DocumentKind,
   FogError,
   Metrics,
   Query,
@@ -13,6 +14,7 @@ import type {
   TokenRequest,
 } from "@brume/core"
 import { MemoryDisk, SeededRandom, SilentLogger, VirtualClock } from "@brume/testkit"
+import { type OpenedAlarms, openAlarms } from "../../packages/node/src/alarms/alarms.ts"
 import { type Api, openApi } from "../../packages/node/src/api/api.ts"
 import { type App, createApp } from "../../packages/node/src/api/app.ts"
 import type { ApiOptions } from "../../packages/node/src/api/options.ts"
@@ -26,6 +28,9 @@ import { joinSubscribers } from "../../packages/node/src/devices/local-subscribe
 import type { Mqtt } from "../../packages/node/src/devices/mqtt/mqtt.ts"
 import { openTwins } from "../../packages/node/src/devices/twins/twins.ts"
 import { openFunctions } from "../../packages/node/src/functions/functions.ts"
+import { documentKinds } from "../../packages/node/src/document-kinds.ts"
+import { openDocuments } from "../../packages/node/src/documents/documents.ts"
+import { type OpenedEffects, openEffects } from "../../packages/node/src/effects/effects.ts"
 import { createMetrics } from "../../packages/node/src/metrics/metrics.ts"
 import { fakeRuntimes } from "./fake-runtimes.ts"
 import { MemoryStore } from "./memory-store.ts"
@@ -40,6 +45,9 @@ export interface ApiRig {
   readonly logger: SilentLogger
   readonly metrics: Metrics & { expose(): Promise<string> }
   readonly mqtt: Mqtt
+  /** Carries nothing out until a test says by whom. */
+  readonly effects: OpenedEffects
+  readonly alarms: OpenedAlarms
   readonly admin: string
   readonly options: ApiOptions
   /** What statements answer; one row by default. */
@@ -53,7 +61,12 @@ export interface ApiRig {
   listen(options?: Partial<ApiOptions>): Promise<Api>
 }
 
-export async function apiRig(): Promise<ApiRig> {
+export interface ApiRigOptions {
+  /** @default those of the node */
+  readonly kinds?: readonly DocumentKind[]
+}
+
+export async function apiRig({ kinds = documentKinds }: ApiRigOptions = {}): Promise<ApiRig> {
   const clock = new VirtualClock()
   const logger = new SilentLogger()
   const random = new SeededRandom(1)
@@ -69,6 +82,8 @@ export async function apiRig(): Promise<ApiRig> {
   })
   const commands = openCommands({ store, clock: machineClock, random, logger, metrics })
   const twins = openTwins({ store, clock: machineClock, logger })
+  const alarms = openAlarms({ store, clock, logger, metrics })
+  const effects = await openEffects({ store, clock, random, logger, metrics })
   const local = joinSubscribers([commands.replies, twins.reports])
   const mqtt = await openRigFront({ store, clock: machineClock, random, logger, metrics, local })
   commands.begin(mqtt.own)
@@ -109,9 +124,12 @@ export async function apiRig(): Promise<ApiRig> {
     ingest: createIngest({ store, clock, logger, metrics }),
     devices: devicesOf(store),
     mqtt,
+    documents: openDocuments({ store, clock, logger, kinds }),
     commands,
     twins,
     functions,
+    effects,
+    alarms,
     live: createLive({ store, metrics }),
     metrics,
     expose: () => metrics.expose(),
@@ -125,6 +143,8 @@ export async function apiRig(): Promise<ApiRig> {
     logger,
     metrics,
     mqtt,
+    effects,
+    alarms,
     admin: tokens.madeAdmin!.secret.reveal(),
     options,
     async token(request: Partial<TokenRequest>) {

@@ -42,6 +42,7 @@ export class Devices implements OwnMessages {
     return {
       records: presence === "asleep" ? [{ kind: "session", key: "kept", value: message.payload }] : [],
       isReaching: presence !== "gone",
+      taken: undefined,
       isSent: () => kept.wasSent,
       end: (error) => {
         if (error !== undefined || presence === "gone") return

@@ -6,6 +6,7 @@ import {
   type DocumentChange,
   type Effect,
   type Effects,
+  FogError,
   type QueryRow,
   type Reading,
   SeriesCache,
@@ -17,6 +18,14 @@ import type { RuleSpec } from "../../packages/node/src/rules/rule-spec.ts"
 import { RuledStore } from "../../packages/node/src/rules/ruled-store.ts"
 import { openRules, type Rules } from "../../packages/node/src/rules/rules.ts"
 import { MemoryStore } from "./memory-store.ts"
+
+/** Also refuses keyed records while it is full. */
+class LimitedStore extends MemoryStore {
+  override put(records: Parameters<MemoryStore["put"]>[0]): ReturnType<MemoryStore["put"]> {
+    if (this.state === "full") throw new FogError("store_full", { message: "The disk is full" })
+    return super.put(records)
+  }
+}
 
 /** Effects that are done as soon as their commit is durable. */
 export class RecordedEffects implements Pick<Effects, "keyOf" | "plan"> {
@@ -74,7 +83,7 @@ export interface RuledOptions {
 }
 
 export async function openRuled(options: RuledOptions = {}): Promise<Ruled> {
-  const store = new MemoryStore()
+  const store = new LimitedStore()
   const clock = new VirtualClock()
   const logger = new SilentLogger()
   const series = new SeriesCache()

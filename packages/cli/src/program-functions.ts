@@ -1,6 +1,6 @@
 /** The commands about functions, and the secrets that those may read. */
 import type { Command } from "commander"
-import { atNode, type Lazily } from "./program-parts.ts"
+import { atNode, type Lazily, verb } from "./program-parts.ts"
 
 export function addFunctions(program: Command, lazily: Lazily): void {
   atNode(program.command("deploy"))
@@ -51,6 +51,23 @@ How functions are written: docs/guide/functions.md`,
     .option("--accept-unsandboxed", "let the code run although nothing keeps it apart from the node's machine")
     .action(lazily(async () => (await import("./commands/dev.ts")).dev))
   addSecret(program, lazily)
+}
+
+/** Functions among what a node has. */
+export function addFunctionNouns(program: Command, lazily: Lazily): void {
+  const load = async () => await import("./commands/function.ts")
+  atNode(verb(program, "get").command("functions"))
+    .alias("function")
+    .description("Lists functions with their state.")
+    .action(lazily(async () => (await load()).getFunctions))
+  atNode(verb(program, "describe").command("function"))
+    .description("Shows a function: its state, versions, limits, triggers and last failures.")
+    .argument("<name>", "the function")
+    .action(lazily(async () => (await load()).describeFunction))
+  atNode(verb(program, "delete").command("function"))
+    .description("Deletes functions with their versions, their state and the events that wait for them.")
+    .argument("<names...>", "as `brume get functions` shows them")
+    .action(lazily(async () => (await load()).deleteFunctions))
 }
 
 function addSecret(program: Command, lazily: Lazily): void {

@@ -5,7 +5,9 @@
 import { Command, Option } from "commander"
 import { addDemoCommand } from "./demo/command.ts"
 import { addAccess } from "./program-access.ts"
-import { addFunctions } from "./program-functions.ts"
+import { addFunctionNouns, addFunctions } from "./program-functions.ts"
+import { addDocuments } from "./program-documents.ts"
+import { addCommands, addDescribeCommand, addGetCommands } from "./program-commands.ts"
 import { addClient, addMessages } from "./program-messages.ts"
 import { atNode, collect, type Lazily, type Runner } from "./program-parts.ts"
 import type { Terminal } from "./terminal.ts"
@@ -50,12 +52,16 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
   program.commandsGroup("Messages:")
   addMessages(program, lazily)
   addTestMapping(program, lazily)
+  program.commandsGroup("Devices:")
+  addCommands(program, lazily)
   program.commandsGroup("Functions:")
   addFunctions(program, lazily)
   program.commandsGroup("What a node has:")
   addGet(program, lazily)
   addDescribe(program, lazily)
-  addDelete(program, lazily)
+  addDelete(program)
+  addDocuments(program, lazily)
+  addFunctionNouns(program, lazily)
   addClient(program, lazily)
   addAccess(program, lazily)
   program.commandsGroup("This command:")
@@ -223,17 +229,14 @@ How topics and payloads become readings: docs/guide/mapping.md`,
 function addGet(program: Command, lazily: Lazily): void {
   const get = program
     .command("get")
-    .summary("list devices, functions, MQTT clients, tokens, credentials, bans or queries")
+    .summary("list devices, rules, functions, MQTT clients, tokens and more")
     .description("Lists what a node has.")
   atNode(get.command("devices"))
     .alias("device")
     .description("Lists devices with their latest values.")
     .option("--device <filter>", "only devices that fit, as often as needed", collect)
     .action(lazily(async () => (await import("./commands/get.ts")).getDevices))
-  atNode(get.command("functions"))
-    .alias("function")
-    .description("Lists functions with their state.")
-    .action(lazily(async () => (await import("./commands/function.ts")).getFunctions))
+  addGetCommands(get, lazily)
   atNode(get.command("clients"))
     .alias("client")
     .description("Lists MQTT clients, connected or away; needs a token with the scope admin.")
@@ -261,16 +264,13 @@ function addGet(program: Command, lazily: Lazily): void {
 function addDescribe(program: Command, lazily: Lazily): void {
   const describe = program
     .command("describe")
-    .summary("show all about a device, a function, an MQTT client or the node")
+    .summary("show all about a device, a rule, an MQTT client, the node and more")
     .description("Shows everything that a node knows of one thing.")
   atNode(describe.command("device"))
     .description("Shows each series of a device with its newest reading.")
     .argument("<name>", "the device's name, e.g. cold/room-1")
     .action(lazily(async () => (await import("./commands/describe.ts")).describeDevice))
-  atNode(describe.command("function"))
-    .description("Shows a function: its state, versions, limits, triggers and last failures.")
-    .argument("<name>", "the function")
-    .action(lazily(async () => (await import("./commands/function.ts")).describeFunction))
+  addDescribeCommand(describe, lazily)
   atNode(describe.command("client"))
     .description("Shows an MQTT client: its connection, its session and its subscriptions.")
     .argument("<id>", "its client identifier, as `brume get clients` shows it")
@@ -280,12 +280,8 @@ function addDescribe(program: Command, lazily: Lazily): void {
     .action(lazily(async () => (await import("./commands/describe.ts")).describeNode))
 }
 
-function addDelete(program: Command, lazily: Lazily): void {
-  const remove = program.command("delete").summary("delete a function").description("Deletes what a node has.")
-  atNode(remove.command("function"))
-    .description("Deletes a function with its versions, its state and the events that wait for it.")
-    .argument("<name>", "the function")
-    .action(lazily(async () => (await import("./commands/function.ts")).deleteFunction))
+function addDelete(program: Command): void {
+  program.command("delete").summary("delete rules and functions").description("Deletes what a node has.")
 }
 
 function addOwn(program: Command, lazily: Lazily): void {

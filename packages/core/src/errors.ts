@@ -70,7 +70,8 @@ export const errorRegistry = {
   webhook_failed: entry(502, "later", "The webhook's host cannot be reached, or says that it fails just now."),
   // alarms
   alarm_not_found: entry(404, "never", "No alarm has this id."),
-  alarm_invalid: entry(400, "never", "The description of an alarm or of its silence is malformed."),
+  alarm_invalid: entry(400, "never", "The description of an alarm or of its silence is malformed, or it is over."),
+  alarms_full: entry(503, "later", "As many alarms are raised as the written limit allows."),
   // functions
   function_failed: entry(502, "never", "The function threw, cannot be loaded, or its answer is no JSON or too large."),
   function_timeout: entry(504, "later", "The function did not answer in time, and may have done its work in part."),

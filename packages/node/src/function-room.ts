@@ -1,13 +1,11 @@
 /** The room of functions as this node has it: what runs them, and what the other rooms do for them. */
-import type { Clock, Closeable, Commands, Disk, Logger, Query, Random, Store } from "@brume/core"
+import type { Clock, Closeable, Commands, Disk, Documents, Logger, Query, Random, Store } from "@brume/core"
 import type { OwnPublisher } from "./devices/mqtt/own-messages.ts"
+import { followDocuments } from "./functions/documents.ts"
 import { type OpenedFunctions, openFunctions } from "./functions/functions.ts"
 import { createRuntimes } from "./functions/runtimes/runtimes.ts"
-import type { Timetables } from "./functions/timetables.ts"
 import type { Registry } from "./metrics/metrics.ts"
-import { parseCron } from "./rules/schedule/cron.ts"
-import { nextCron } from "./rules/schedule/next-cron.ts"
-import { openTimeZone } from "./rules/schedule/time-zone.ts"
+import { timetables } from "./timetables.ts"
 
 export interface FunctionRoomOptions {
   readonly store: Pick<Store, "node" | "epoch" | "put" | "get" | "entries" | "onDurable">
@@ -31,22 +29,7 @@ export interface FunctionNeighbours {
   readonly own: OwnPublisher
   readonly query: Pick<Query, "answer">
   readonly commands: Pick<Commands, "send">
-}
-
-/** The same schedules as rules have. */
-const timetables: Timetables = {
-  parse(schedule, timeZone) {
-    const cron = parseCron(schedule)
-    if (typeof cron === "string") return cron
-    const zone = openTimeZone(timeZone)
-    if (zone === undefined) return `has the time zone ${timeZone}, which there is not; one is Europe/Zurich`
-    return {
-      next(afterUs) {
-        const ms = nextCron(cron, zone, afterUs / 1_000)
-        return ms === undefined ? undefined : ms * 1_000
-      },
-    }
-  },
+  readonly documents: Pick<Documents, "apply" | "get" | "delete" | "onChange">
 }
 
 export async function openFunctionRooms(options: FunctionRoomOptions): Promise<FunctionRooms> {
@@ -56,7 +39,8 @@ export async function openFunctionRooms(options: FunctionRoomOptions): Promise<F
   return {
     functions,
     runtimes,
-    begin({ own, query, commands }) {
+    begin({ own, query, commands, documents }) {
+      followDocuments(functions, { documents, logger })
       functions.begin({
         publish: (message, records) => own.publish(message, records),
         query: (request) => query.answer(request),

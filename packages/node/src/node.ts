@@ -8,6 +8,7 @@
  */
 import { fileURLToPath } from "node:url"
 import { type Closeable, type Logger, type Query, SeriesCache } from "@brume/core"
+import { type OpenedAlarms, openAlarms } from "./alarms/alarms.ts"
 import { type Ambient, systemAmbient } from "./ambient/ambient.ts"
 import { type Api, openApi } from "./api/api.ts"
 import { type Access, openAccess } from "./auth/access.ts"
@@ -24,15 +25,19 @@ import type { Mqtt } from "./devices/mqtt/mqtt.ts"
 import { defaultPayloadLimits, type PayloadLimits } from "./devices/payload/limits.ts"
 import { type OpenedTwins, openTwins } from "./devices/twins/twins.ts"
 import { openDisk } from "./disk/disk.ts"
-import { documentKinds } from "./document-kinds.ts"
+import { documentKindsOf } from "./document-kinds.ts"
 import { type OpenedDocuments, openDocuments } from "./documents/documents.ts"
 import { openFunctionRooms } from "./function-room.ts"
 import type { OpenedFunctions } from "./functions/functions.ts"
+import type { OpenedEffects } from "./effects/effects.ts"
 import { createMetrics, type Registry } from "./metrics/metrics.ts"
 import { openProcessMetrics } from "./metrics/process-metrics.ts"
 import { openMqttFront } from "./mqtt-front.ts"
+import { executorsOf, openNodeEffects } from "./node-effects.ts"
 import { createNodeLogger } from "./node-logger.ts"
 import { openQuery } from "./query/query.ts"
+import { RuledStore } from "./rules/ruled-store.ts"
+import { openRules, type Rules } from "./rules/rules.ts"
 import { type NodeStore, openStore } from "./store/store.ts"
 import { version } from "./version.ts"
 
@@ -116,6 +121,8 @@ const statementGraceMs = 300
 
 interface Rooms {
   readonly store: NodeStore
+  /** The store for what brings readings in: they meet the rules on their way. */
+  readonly ruled: RuledStore
   readonly tokens: OpenedTokens
   readonly access: Access
   readonly query: Query
@@ -125,6 +132,9 @@ interface Rooms {
   readonly commands: OpenedCommands
   readonly twins: OpenedTwins
   readonly functions: OpenedFunctions
+  readonly effects: OpenedEffects
+  readonly alarms: OpenedAlarms
+  readonly rules: Rules
 }
 
 /** In the order in which each needs those before it. */
@@ -134,7 +144,11 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
   const { name } = config.node
   const disk = await openDisk(config.store.path, { node: name })
   const store = keep(await openStore({ ...config.store, ...common, disk, logger: logger("store"), node: name }))
-  const documents = openDocuments({ ...common, store, logger: logger("documents"), kinds: documentKinds })
+  const functionRooms = await openFunctionRooms({ ...common, store, disk })
+  keep(functionRooms.runtimes)
+  const functions = keep(functionRooms.functions)
+  const kinds = documentKindsOf(functions)
+  const documents = openDocuments({ ...common, store, logger: logger("documents"), kinds })
   const tokens = await openTokens({
     ...common,
     documents: store,
@@ -169,26 +183,30 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
     openCommands({ ...common, store, logger: logger("devices"), mappings: commandMappingsOf(config) }),
   )
   const twins = openTwins({ ...common, store, logger: logger("devices") })
-  const rooms = await openFunctionRooms({ ...common, store, disk })
-  keep(rooms.runtimes)
-  const functions = keep(rooms.functions)
+  const alarms = openAlarms({ ...common, store, logger: logger("alarms"), limits: config.alarms })
+  const effects = keep(await openNodeEffects({ ...common, store, version, commands }))
+  const rules = keep(openRules({ ...common, store, documents, effects, query, logger: logger("rules") }))
+  const ruled = new RuledStore(store, rules)
   const mqtt = keep(
     await openMqttFront({
       ...common,
-      store,
+      store: ruled,
       disk,
       logger,
       version,
       access: access.mqtt,
       series: new SeriesCache(),
       payloadLimits: payloadLimitsOf(config),
-      local: joinSubscribers([commands.replies, twins.reports, functions.topics]),
+      local: joinSubscribers([commands.replies, twins.reports, rules.messages, functions.topics]),
     }),
   )
   commands.begin(mqtt.own)
   twins.begin(mqtt.own)
-  rooms.begin({ own: mqtt.own, query, commands })
-  const front = { store, documents, tokens, access, query, mqtt, commands, twins, functions }
+  functionRooms.begin({ own: mqtt.own, query, commands, documents })
+  effects.begin(executorsOf({ ...common, version, commands, alarms, own: mqtt.own, functions }))
+  await rules.begin()
+  const devices = { commands, twins, effects, alarms, functions }
+  const front = { store, ruled, rules, documents, tokens, access, query, mqtt, ...devices }
   const consoleFolder = options.consoleFolder ?? ownConsole
   return { ...front, api: keep(await openFront(common, { ...front, consoleFolder })) }
 }
@@ -201,6 +219,8 @@ async function openFront(
   common: Common,
   {
     store,
+    ruled,
+    documents,
     tokens,
     access,
     query,
@@ -208,6 +228,8 @@ async function openFront(
     commands,
     twins,
     functions,
+    effects,
+    alarms,
     consoleFolder,
   }: Omit<Rooms, "api"> & { readonly consoleFolder: string },
 ): Promise<Api> {
@@ -226,12 +248,15 @@ async function openFront(
     bans: access.bans,
     query,
     store,
-    ingest: createIngest({ store, clock, metrics, logger: logger("devices"), ...ingestLimits(config) }),
+    ingest: createIngest({ store: ruled, clock, metrics, logger: logger("devices"), ...ingestLimits(config) }),
     devices: createDevices({ query }),
     mqtt,
+    documents,
     commands,
     twins,
     functions,
+    effects,
+    alarms,
     live: createLive({ store, metrics, maxListeners: maxConnections, maxQueuedReadings: api.live.maxQueuedReadings }),
     expose: () => metrics.expose(),
     logger: logger("api"),

@@ -8,11 +8,13 @@
 export type {
   BanKind,
   CertificateMapping,
+  DocumentMistake,
   FunctionLimits,
   FunctionLogLevel,
   FunctionSpec,
   FunctionState,
   FunctionTrigger,
+  JsonSchema,
   Permissions,
 } from "@brume/core"
 export { type ErrorCode, FogError, isFogError, type Problem, quality, type Retry, type Scope } from "@brume/core"
@@ -21,6 +23,14 @@ export type { BanRoom, BanView, NewBan } from "./bans.ts"
 export { type BrumeClient, type ClientOptions, createClient } from "./client.ts"
 export type { ClientListOptions, ClientRoom, ClientView } from "./clients.ts"
 export type {
+  CommandListOptions,
+  CommandOptions,
+  CommandRoom,
+  CommandState,
+  CommandView,
+  NewCommand,
+} from "./commands.ts"
+export type {
   CreatedCredential,
   CredentialChange,
   CredentialRoom,
@@ -28,6 +38,13 @@ export type {
   NewCredential,
 } from "./credentials.ts"
 export type { Device, DeviceListOptions, Devices } from "./devices.ts"
+export type {
+  AppliedDocumentView,
+  ApplyDocumentOptions,
+  DocumentListOptions,
+  DocumentRoom,
+  DocumentView,
+} from "./documents.ts"
 export type {
   CommandOutcome,
   FunctionContext,
@@ -64,6 +81,7 @@ export type { SecretRoom, SecretView } from "./secrets.ts"
 export type { NodeStatus } from "./status.ts"
 export type { CreatedToken, NewToken, TokenRoom, TokenView } from "./tokens.ts"
 export type { RetryPolicy, TokenSource } from "./transport.ts"
+export type { TwinRoom, TwinStateView, TwinView } from "./twins.ts"
 export type { LineProtocolInput, NdjsonInput, WriteOptions, Written } from "./write.ts"
 export { openFolderStorage } from "./writer/folder-storage.ts"
 export type { WriterStorage } from "./writer/storage.ts"

@@ -200,12 +200,15 @@ function triggerText(trigger: object): string {
     .join(", ")
 }
 
-export async function deleteFunction(
-  [name]: readonly [string],
+export async function deleteFunctions(
+  [names]: readonly [readonly string[]],
   flags: FunctionFlags,
   terminal: Terminal,
 ): Promise<void> {
-  await (await connect(flags, terminal)).functions.delete(name)
-  if (flags.json === true) await terminal.out.write(`${JSON.stringify({ deleted: name })}\n`)
-  else await terminal.notes.write(`The function ${name} is deleted, with its state.\n`)
+  const client = await connect(flags, terminal)
+  for (const name of names) {
+    await client.functions.delete(name)
+    if (flags.json !== true) await terminal.notes.write(`The function ${name} is deleted, with its state.\n`)
+  }
+  if (flags.json === true) await terminal.out.write(`${JSON.stringify({ deleted: names })}\n`)
 }

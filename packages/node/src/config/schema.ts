@@ -3,6 +3,7 @@
  * example file. A section is a room of the node. Names carry their unit where the value is a bare number.
  */
 import { commands } from "./command-schema.ts"
+import { alarms, effects } from "./effects-section.ts"
 import {
   address,
   choice,
@@ -288,7 +289,7 @@ const logger = section("The node's own log, on stderr.", {
   }),
 })
 
-export const schema = { node, store, devices, mqtt, query, api, auth, logger }
+export const schema = { node, store, devices, mqtt, effects, alarms, query, api, auth, logger }
 
 /** Frozen; every key has its value. */
 export type Config = ValuesOf<typeof schema>

@@ -35,7 +35,7 @@ test("all mistakes are told together, each with its path", () => {
       "spec.for must be a duration like 5m",
       "spec.every must look like 6h",
       "spec.brightness must be at most 100",
-      "spec.actions[0] must not be empty",
+      "spec.actions[0] must have one member of switch, blink",
       "spec.actions[0] must be exactly one of switch; blink",
       "spec.actions[1].blink.times is missing",
       "spec.actions[1].blink.time is unknown here; did you mean times?",

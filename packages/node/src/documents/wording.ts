@@ -79,13 +79,17 @@ function problemOf({ keyword, params, schema, parentSchema, data, message }: Err
       return `must be more than ${String(params.limit)}`
     case "exclusiveMaximum":
       return `must be less than ${String(params.limit)}`
+    case "minProperties":
+    case "maxProperties": {
+      const known = Object.keys((parentSchema?.properties ?? {}) as object)
+      if (Number(params.limit) === 1 && known.length > 0) return `must have one member of ${known.join(", ")}`
+      return `must have at ${keyword === "minProperties" ? "least" : "most"} ${amount(keyword, params.limit)}`
+    }
     case "minLength":
     case "minItems":
-    case "minProperties":
       return Number(params.limit) === 1 ? "must not be empty" : `must have at least ${amount(keyword, params.limit)}`
     case "maxLength":
     case "maxItems":
-    case "maxProperties":
       return `must have at most ${amount(keyword, params.limit)}`
     case "uniqueItems":
       return `has the same item twice, at ${String(params.j)} and ${String(params.i)}`

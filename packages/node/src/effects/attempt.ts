@@ -10,8 +10,8 @@ export interface AttemptTerms<A extends Action> {
   readonly executor: Executor<A>
   readonly clock: Clock
   readonly deadlineMs: number
-  /** Aborts it before its deadline: the node stops. */
-  readonly stop: AbortSignal
+  /** What ends attempts before their deadline, as the node stops; each adds its own while it runs. */
+  readonly stops: Set<() => void>
 }
 
 /** How long an executor may take to say what it knows after it was told to stop. */
@@ -19,7 +19,7 @@ const graceMs = 250
 
 /** Never rejects. */
 export function attempt<A extends Action>(effect: Effect<A>, terms: AttemptTerms<A>): Promise<Ending> {
-  const { executor, clock, deadlineMs, stop } = terms
+  const { executor, clock, deadlineMs, stops } = terms
   return new Promise((resolve) => {
     const abort = new AbortController()
     let why = `It did not end within its ${deadlineMs} ms`
@@ -36,10 +36,10 @@ export function attempt<A extends Action>(effect: Effect<A>, terms: AttemptTerms
     }
     const settle = (ending: Ending): void => {
       grace.cancel()
-      stop.removeEventListener("abort", onStop)
+      stops.delete(onStop)
       resolve(ending)
     }
-    stop.addEventListener("abort", onStop)
+    stops.add(onStop)
     start(executor, effect, abort.signal).then(
       () => settle({ state: "done" }),
       (error: unknown) => settle(endingOf(error)),

@@ -1,4 +1,4 @@
-import { FogError } from "@brume/core"
+import { FogError, type WebhookAction } from "@brume/core"
 import { expect, test } from "vitest"
 import { commit, effectOf, openEffectsRig } from "../../../../test/rig/effects.ts"
 import { MemoryStore } from "../../../../test/rig/memory-store.ts"
@@ -152,6 +152,19 @@ test("so many run at once, and what is over the limit fails as busy", async () =
   ends[0]!()
   await clock.run(0)
   expect(world.done).toEqual(["a", "b", "e", "c"])
+})
+
+test("a host that hangs takes its own share of attempts, and no other host waits for it", async () => {
+  const { effects, world, store, clock } = await openEffectsRig()
+  effects.begin(world.executors)
+  world.execute = (effect) => (effect.key.startsWith("slow") ? new Promise(() => {}) : Promise.resolve())
+  for (let n = 0; n < 100; n++) await commit(store, effects.plan(effectOf("webhook", `slow-${n}`)))
+  const other = effectOf("webhook", "quick")
+  const action = { ...other.action, url: "https://other.test/" } as WebhookAction
+  await commit(store, effects.plan({ ...other, action }))
+  await clock.run(0)
+  expect(effects.get("quick")!.state).toBe("done")
+  expect(world.done).toHaveLength(webhook.maxRunningPerTarget + 1)
 })
 
 test("the outcome of a command comes when the command has ended; one that never comes is for the next start", async () => {

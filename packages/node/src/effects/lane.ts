@@ -1,6 +1,6 @@
 /**
- * Attempts of one type of effects: so many at once, the others in turn; again, later, where one certainly was not done and
- * may be yet. How many wait is bounded by who adds them.
+ * Attempts of one type of effects: so many at once, and of each target, the others in turn; again, later, where one
+ * certainly was not done and may be yet. How many wait is bounded by who adds them.
  */
 import type { Clock, Effect, EffectOutcome, Executor, Random, Timer } from "@brume/core"
 import { attempt, type Ending } from "./attempt.ts"
@@ -27,7 +27,8 @@ export class Lane {
   readonly #waiting = new Set<OpenEffect>()
   readonly #later = new Map<OpenEffect, Timer>()
   readonly #running = new Set<Promise<void>>()
-  readonly #stop = new AbortController()
+  readonly #perTarget = new Map<string, number>()
+  readonly #stops = new Set<() => void>()
   #isClosed = false
 
   constructor(options: LaneOptions) {
@@ -46,30 +47,44 @@ export class Lane {
     const left = [...this.#later.keys(), ...this.#waiting]
     this.#later.clear()
     this.#waiting.clear()
-    const stopping = this.#options.clock.after(drainMs, () => this.#stop.abort())
+    const stopping = this.#options.clock.after(drainMs, () => {
+      for (const stop of [...this.#stops]) stop()
+    })
     await Promise.all(this.#running)
     stopping.cancel()
     return left
   }
 
   #next(): void {
-    const { maxRunning } = this.#options.limits
+    const { maxRunning, maxRunningPerTarget } = this.#options.limits
     for (const open of this.#waiting) {
       if (this.#isClosed || this.#running.size >= maxRunning) return
+      const { target } = open.record
+      const ofTarget = this.#perTarget.get(target) ?? 0
+      // One that hangs does not hold others back.
+      if (ofTarget >= maxRunningPerTarget) continue
       this.#waiting.delete(open)
+      this.#perTarget.set(target, ofTarget + 1)
       const running = this.#run(open).finally(() => {
         this.#running.delete(running)
+        this.#leave(target)
         this.#next()
       })
       this.#running.add(running)
     }
   }
 
+  #leave(target: string): void {
+    const left = (this.#perTarget.get(target) ?? 1) - 1
+    if (left > 0) this.#perTarget.set(target, left)
+    else this.#perTarget.delete(target)
+  }
+
   async #run(open: OpenEffect): Promise<void> {
     const { executor, clock, limits, onEnded } = this.#options
     open.attempted()
     const effect = open.effect as Effect<Attemptable>
-    const ending = await attempt(effect, { executor, clock, deadlineMs: limits.deadlineMs, stop: this.#stop.signal })
+    const ending = await attempt(effect, { executor, clock, deadlineMs: limits.deadlineMs, stops: this.#stops })
     if (ending.again !== undefined && open.record.attempts < limits.maxAttempts && !this.#isClosed)
       this.#again(open, ending.again)
     else onEnded(open, outcomeOf(ending))

@@ -204,7 +204,8 @@ export function existing(table: Pick<FunctionTable, "get">, name: string): Store
   })
 }
 
-function invalid(name: string, mistakes: readonly DocumentMistake[]): FogError {
+/** `document_invalid` with all mistakes. */
+export function invalid(name: string, mistakes: readonly DocumentMistake[]): FogError {
   const shown = mistakes.slice(0, 10).map(({ path, problem }) => (path === "" ? `it ${problem}` : `${path} ${problem}`))
   const more = mistakes.length > shown.length ? `; and ${mistakes.length - shown.length} more` : ""
   return new FogError("document_invalid", {

@@ -23,6 +23,7 @@ import {
   FogError,
   type FunctionCall,
   type FunctionInfo,
+  type FunctionSpec,
   type Functions,
   type FunctionVersionInfo,
   type HttpTrigger,
@@ -35,7 +36,7 @@ import { Bundles, type Files } from "./bundle.ts"
 import type { Delivery } from "./deliveries/delivery.ts"
 import { DeliveryRecords } from "./deliveries/delivery-records.ts"
 import { DeployedFunction, type FunctionCallTerms } from "./deployed-function.ts"
-import { type Deployed, Deployer, type Deployment, existing } from "./deployer.ts"
+import { type Deployed, Deployer, type Deployment, existing, invalid } from "./deployer.ts"
 import { FunctionEvents } from "./function-events.ts"
 import { InvokeKeys } from "./invoke-keys.ts"
 import type { FunctionLog } from "./logs.ts"
@@ -48,6 +49,7 @@ import { type AskOptions, answerAsk } from "./services/asks.ts"
 import { DoneOnce } from "./services/done-once.ts"
 import type { FunctionPorts } from "./services/ports.ts"
 import { FunctionStates } from "./services/state.ts"
+import { checkSpec, isMistakes } from "./spec.ts"
 import { FunctionTable, type StoredFunction, versionOf } from "./table.ts"
 import type { Timetables } from "./timetables.ts"
 import { ReadingTriggers } from "./triggers/readings.ts"
@@ -74,6 +76,14 @@ export interface OpenedFunctions extends Functions, Closeable {
   rollback(name: string, to: number | undefined): Promise<Deployed>
   /** With its versions, its state and what waits for it. Throws `function_not_found`. */
   delete(name: string): Promise<void>
+  /** The code in force with another spec. Throws `document_invalid` and as {@link deploy} does. */
+  respecify(name: string, spec: unknown): Promise<Deployed>
+  /** Of the version in force; undefined where there is no such function. */
+  specOf(name: string): FunctionSpec | undefined
+  /** Whether a spec, as somebody wrote it, says what the version in force does. */
+  isSaidBy(name: string, spec: unknown): boolean
+  /** Called when another version is in force, or none any more. Must not throw. */
+  onChange(listener: (name: string) => void): void
   /** By name. */
   list(): readonly FunctionInfo[]
   /** Throws `function_not_found`, as do the next ones. */
@@ -115,6 +125,7 @@ class FunctionRoom implements OpenedFunctions {
   /** Calls that run, by function and key: what they have done. */
   readonly #running = new Map<string, DoneOnce>()
   readonly #invocations: InvokeKeys
+  readonly #listeners: ((name: string) => void)[] = []
   #ports: FunctionPorts | undefined
   #closing: Promise<void> | undefined
 
@@ -171,6 +182,26 @@ class FunctionRoom implements OpenedFunctions {
     return await this.#deployer.rollback(name, to)
   }
 
+  async respecify(name: string, given: unknown): Promise<Deployed> {
+    const spec = checkSpec(given, this.#options.timetables)
+    if (isMistakes(spec)) throw invalid(name, spec)
+    return await this.#deployer.respecify(name, spec)
+  }
+
+  specOf(name: string): FunctionSpec | undefined {
+    const stored = this.#table.get(name)
+    return stored === undefined ? undefined : versionOf(stored, stored.current)?.spec
+  }
+
+  isSaidBy(name: string, given: unknown): boolean {
+    const spec = checkSpec(given ?? {}, this.#options.timetables)
+    return !isMistakes(spec) && JSON.stringify(spec) === JSON.stringify(this.specOf(name))
+  }
+
+  onChange(listener: (name: string) => void): void {
+    this.#listeners.push(listener)
+  }
+
   async delete(name: string): Promise<void> {
     await this.#deployer.turn(name, async () => {
       existing(this.#table, name)
@@ -178,6 +209,7 @@ class FunctionRoom implements OpenedFunctions {
       entry?.events.close()
       await this.#table.delete(name, [...this.#states.removal(name), ...this.#records.removalOf(name)])
       this.#entries.delete(name)
+      this.#changed(name)
       await entry?.fn.close(closeGraceMs)
       await this.#bundles.clean(this.#table.bundles())
     })
@@ -280,6 +312,7 @@ class FunctionRoom implements OpenedFunctions {
     events.follow(spec)
     if (isNew && this.#ports !== undefined) events.begin()
     events.resume()
+    this.#changed(stored.name)
     before?.drain(replaceGraceMs).catch((error: unknown) => {
       this.#options.logger.warn("A former version did not end well", { function: stored.name, error })
     })
@@ -334,6 +367,10 @@ class FunctionRoom implements OpenedFunctions {
         }),
     }
     return await answerAsk({ name, spec, operation, args, call, once }, options)
+  }
+
+  #changed(name: string): void {
+    for (const listener of this.#listeners) listener(name)
   }
 
   #newKey(): string {

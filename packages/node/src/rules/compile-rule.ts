@@ -3,11 +3,12 @@ import type { DocumentMistake } from "@brume/core"
 import { type ActionContext, compileActions } from "./action.ts"
 import type { CompiledRule, EpisodicRule } from "./compiled-rule.ts"
 import { parseDuration } from "./duration.ts"
-import type { Condition, Expressions } from "./expression/expression.ts"
+import { type Condition, Expressions } from "./expression/expression.ts"
 import type { RuleSpec } from "./rule-spec.ts"
 import { readingExpressions, timeExpressions, topicExpressions } from "./scope.ts"
 import { type SourceKind, sourceKindOf, sourceProblems } from "./source.ts"
 import { compileTimes } from "./times.ts"
+import { compileWindow } from "./windows/window-plan.ts"
 
 export interface CompiledOrNot {
   readonly mistakes: readonly DocumentMistake[]
@@ -32,7 +33,13 @@ export function compileRule(name: string, spec: RuleSpec): CompiledOrNot {
     return { mistakes, rule: undefined }
   }
   sourceProblems(spec, kind, mistake)
-  const expressions = expressionsOf[kind]
+  const window = spec.window === undefined ? undefined : compileWindow(spec.window)
+  if (window !== undefined) mistakes.push(...window.mistakes)
+  const plan = window?.plan
+  // Without its columns nothing can be said of what names them.
+  if (window !== undefined && plan === undefined) return { mistakes, rule: undefined }
+  const expressions = plan === undefined ? expressionsOf[kind] : new Expressions(plan.variables, plan.optional)
+  const hasDevice = plan === undefined ? kind === "reading" : plan.byDevice
   const condition = (key: "when" | "clearWhen"): Condition | undefined => {
     const source = spec[key]
     if (source === undefined) return undefined
@@ -45,7 +52,7 @@ export function compileRule(name: string, spec: RuleSpec): CompiledOrNot {
   const clearWhen = condition("clearWhen")
   const names = new Set([...(when?.names ?? []), ...(clearWhen?.names ?? [])])
   const context = (change: "raise" | "clear"): ActionContext => ({
-    ...{ expressions, mistakes, names, severity: spec.severity, change, hasDevice: kind === "reading" },
+    ...{ expressions, mistakes, names, severity: spec.severity, change, hasDevice },
   })
   const actions = compileActions(spec.actions, "spec.actions", context("raise"))
   const clearActions = compileActions(spec.clearActions ?? [], "spec.clearActions", context("clear"))
@@ -61,17 +68,14 @@ export function compileRule(name: string, spec: RuleSpec): CompiledOrNot {
     cooldownUs: durationUs(spec, "cooldown", mistake),
     onChange: spec.onChange === true,
     isEpisodic: isEpisodic(spec),
-    keepsPrevious: spec.onChange === true || names.has("previous"),
+    keepsPrevious: plan === undefined && (spec.onChange === true || names.has("previous")),
   }
   if (mistakes.length > 0) return { mistakes, rule: undefined }
   const { device, property = "#", topic } = spec.on
-  return {
-    mistakes,
-    rule:
-      kind === "reading"
-        ? { ...common, kind, filter: { device: device!, property } }
-        : { ...common, kind, filter: topic! },
-  }
+  if (kind === "topic") return { mistakes, rule: { ...common, kind, filter: topic! } }
+  const filter = { device: device!, property }
+  if (plan !== undefined) return { mistakes, rule: { ...common, kind: "window", filter, plan } }
+  return { mistakes, rule: { ...common, kind, filter } }
 }
 
 /** A rule that says how it ends, how long it must hold, or raises an alarm means a state; others mean each reading. */

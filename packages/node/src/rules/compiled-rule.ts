@@ -1,6 +1,7 @@
 /** A rule as it runs. Durations are µs. */
 import type { MakeAction } from "./action.ts"
 import type { Condition } from "./expression/expression.ts"
+import type { WindowPlan } from "./windows/window-plan.ts"
 
 interface Common {
   readonly name: string
@@ -40,7 +41,14 @@ export interface TopicRule extends Episodic {
   readonly filter: string
 }
 
-export type EpisodicRule = ReadingRule | TopicRule
+/** Meets the results of its windows: each says what the readings of a span of time were together. */
+export interface WindowRule extends Episodic {
+  readonly kind: "window"
+  readonly filter: ReadingFilter
+  readonly plan: WindowPlan
+}
+
+export type EpisodicRule = ReadingRule | TopicRule | WindowRule
 
 export interface TimeRule extends Common {
   readonly kind: "time"
@@ -50,7 +58,7 @@ export interface TimeRule extends Common {
   next(afterUs: number): number | undefined
 }
 
-export type CompiledRule = ReadingRule | TopicRule | TimeRule
+export type CompiledRule = EpisodicRule | TimeRule
 
 /** Whether a rule remembers anything of what it listens to. */
 export function isStateful(rule: EpisodicRule): boolean {

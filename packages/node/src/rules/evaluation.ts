@@ -35,6 +35,16 @@ export interface GatheringOptions {
   readonly effects: Pick<Effects, "keyOf" | "plan">
   readonly logger: Logger
   readonly tallies: Tallies
+  readonly chain: Chain
+}
+
+/**
+ * How far a chain of firings has come. What a firing publishes is taken by the node while its commit is told that it is
+ * durable: what fires then, follows from it.
+ */
+export interface Chain {
+  /** How many firings led to what happens now. */
+  length: number
 }
 
 /** Gathers an evaluation. */
@@ -45,10 +55,12 @@ export class Gathering implements Evaluation {
   readonly #planned: Planned[] = []
   readonly #touched = new Set<Touched>()
   readonly #ifRefused: (() => void)[] = []
+  readonly #chain: number
 
   constructor(options: GatheringOptions, nowUs: number) {
     this.#options = options
     this.nowUs = nowUs
+    this.#chain = options.chain.length
   }
 
   /** Its record is taken at the end, however often it changes. */
@@ -63,7 +75,7 @@ export class Gathering implements Evaluation {
 
   fire({ rule, actions, scope, cause }: Firing): void {
     const { effects, logger, tallies } = this.#options
-    if (!tallies.admit(rule, this.nowUs)) return
+    if (!tallies.admit(rule, this.nowUs, this.#chain)) return
     for (const [index, make] of actions.entries()) {
       try {
         const planned = effects.plan({
@@ -93,7 +105,14 @@ export class Gathering implements Evaluation {
   }
 
   durable(): void {
-    for (const planned of this.#planned) planned.durable()
+    const { chain } = this.#options
+    const before = chain.length
+    chain.length = this.#chain + 1
+    try {
+      for (const planned of this.#planned) planned.durable()
+    } finally {
+      chain.length = before
+    }
   }
 
   refused(): void {

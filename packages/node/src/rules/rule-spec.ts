@@ -2,6 +2,7 @@
 import type { JsonSchema, Severity } from "@brume/core"
 import { severities } from "@brume/core"
 import { durationPattern } from "./duration.ts"
+import { type WindowSpec, windowSpecSchema } from "./windows/window-spec.ts"
 
 export interface ReadingSource {
   /** A filter with MQTT's wildcards. */
@@ -33,21 +34,6 @@ export interface SunSource {
   readonly catchUp?: string
 }
 
-export interface WindowSpec {
-  readonly type: "tumbling" | "sliding" | "session"
-  readonly size?: string
-  readonly slide?: string
-  readonly gap?: string
-  /** @default [device] */
-  readonly by?: readonly string[]
-  /** `avg(value) AS mean, count(*) AS readings` */
-  readonly select: string
-  /** @default 0s */
-  readonly allowedLateness?: string
-  /** @default drop */
-  readonly late?: "drop" | "update"
-}
-
 export interface ActionSpec {
   readonly publish?: { topic: string; payload?: unknown; qos?: 0 | 1 | 2; retain?: boolean }
   readonly command?: { device: string; name: string; input?: unknown; deadline?: string }
@@ -73,7 +59,10 @@ export interface RuleSpec {
   readonly severity?: Severity
 }
 
-const duration = { type: "string", pattern: durationPattern, description: "A duration: 90s, 5m, 1h30m, 2d" }
+const duration = {
+  ...{ type: "string", pattern: durationPattern, "x-form": "a duration like 90s, 5m or 1h30m" },
+  description: "A duration: 90s, 5m, 1h30m, 2d",
+}
 const expression = { type: "string", minLength: 1, maxLength: 2_000, description: "A CEL expression" }
 const text = { type: "string", minLength: 1, maxLength: 8_192 }
 const object = (properties: object, required: readonly string[]): JsonSchema => ({
@@ -132,7 +121,7 @@ export const ruleSpecSchema: JsonSchema = object(
           latitude: { type: "number", minimum: -90, maximum: 90 },
           longitude: { type: "number", minimum: -180, maximum: 180 },
           offset: {
-            ...{ type: "string", pattern: durationPattern.replace("^", "^[-+]?") },
+            ...{ type: "string", pattern: durationPattern.replace("^", "^[-+]?"), "x-form": "a span like -30m" },
             description: "Before (-30m) or after (30m) sunrise or sunset",
           },
           catchUp: {
@@ -153,19 +142,10 @@ export const ruleSpecSchema: JsonSchema = object(
     onChange: { type: "boolean", description: "Only readings that differ from the one before" },
     silence: { ...duration, description: "Fires when a series has reported nothing for so long" },
     cooldown: { ...duration, description: "After it fired, a series fires no more for so long" },
-    window: object(
-      {
-        type: { enum: ["tumbling", "sliding", "session"] },
-        size: duration,
-        slide: duration,
-        gap: duration,
-        by: { type: "array", maxItems: 2, items: { enum: ["device", "property"] } },
-        select: { ...text, description: "SQL aggregates over the window: avg(value) AS mean, max(value) AS peak" },
-        allowedLateness: duration,
-        late: { enum: ["drop", "update"] },
-      },
-      ["type", "select"],
-    ),
+    window: {
+      ...windowSpecSchema,
+      description: "Readings of a span of time taken together; when and templates then read what it selects",
+    },
     actions: { ...actions, minItems: 1 },
     clearActions: actions,
     enabled: { type: "boolean" },

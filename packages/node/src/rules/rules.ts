@@ -35,7 +35,7 @@ import { compileRule } from "./compile-rule.ts"
 import type { CompiledRule, EpisodicRule } from "./compiled-rule.ts"
 import { Deadlines } from "./deadlines.ts"
 import { type Due, Episodes } from "./episodes.ts"
-import { type Evaluation, Gathering } from "./evaluation.ts"
+import { type Chain, type Evaluation, Gathering } from "./evaluation.ts"
 import { ReadingRules } from "./reading-rules.ts"
 import type { RuleSpec } from "./rule-spec.ts"
 import { Silences } from "./silences.ts"
@@ -44,12 +44,16 @@ import { maxSubjects, Subjects } from "./subjects.ts"
 import { Tallies, type Tally } from "./tallies.ts"
 import { TimeRules } from "./time-rules.ts"
 import { TopicRules } from "./topic-rules.ts"
+import { WindowRules } from "./window-rules.ts"
+import type { WindowResult } from "./windows/window-result.ts"
+import type { WindowStatus } from "./windows/windowed.ts"
+import { openWindows, type Windows } from "./windows/windows.ts"
 
 export interface RulesOptions {
-  readonly store: Pick<Store, "node" | "epoch" | "nextSeq" | "get" | "put" | "entries">
+  readonly store: Pick<Store, "node" | "epoch" | "nextSeq" | "durableSeq" | "get" | "put" | "entries" | "onDurable">
   readonly documents: Pick<Documents, "list" | "onChange">
   readonly effects: Pick<Effects, "keyOf" | "plan">
-  /** Trusted SQL over the view `latest`. */
+  /** Trusted SQL over the views `latest` and `readings`. */
   readonly query: Pick<Query, "rows">
   readonly clock: Clock
   readonly logger: Logger
@@ -70,6 +74,8 @@ export interface RuleStatus extends Tally {
   /** Times that a condition failed, and why last. */
   readonly conditionFailures: number
   readonly lastConditionFailure: string | undefined
+  /** Of a rule with windows. */
+  readonly window?: WindowStatus
 }
 
 /** What the rules make of a message. */
@@ -111,12 +117,15 @@ class OpenRules implements Rules {
   readonly #readings: ReadingRules
   readonly #topics: TopicRules
   readonly #times: TimeRules
+  readonly #windowRules: WindowRules
+  readonly #windows: Windows
   readonly #silences: Silences
   readonly #deadlines: Deadlines<Due>
   readonly #rules = new Map<string, { readonly document: StoredDocument; readonly rule: CompiledRule | undefined }>()
   readonly #unsubscribe: () => void
   /** What is due before {@link begin}. */
   #early: { readonly due: number; readonly call: Due }[] | undefined = []
+  readonly #chain: Chain = { length: 0 }
   #isClosed = false
 
   constructor(options: RulesOptions) {
@@ -139,6 +148,8 @@ class OpenRules implements Rules {
     this.#readings = new ReadingRules(shared)
     this.#topics = new TopicRules(shared)
     this.#times = new TimeRules({ store, origin, wait })
+    this.#windowRules = new WindowRules(shared)
+    this.#windows = openWindows({ ...options, tell: (results, records) => this.#tell(results, records) })
     this.#silences = new Silences({ store, query, clock, logger, subjects: this.#subjects, episodes: this.#episodes })
     this.messages = this.#messagesOf()
     metrics.gauge("brume_rules_enabled", "Rules that are enabled.", () => this.#enabled().length)
@@ -168,6 +179,7 @@ class OpenRules implements Rules {
     const known = this.#rules.get(name)
     if (known === undefined) return undefined
     const { rule } = known
+    const window = this.#windows.status(name)
     let [pending, active, due] = [0, 0, Number.POSITIVE_INFINITY]
     for (const { phase, awaited } of this.#subjects.ofRule(name)) {
       if (phase === "pending") pending++
@@ -183,6 +195,7 @@ class OpenRules implements Rules {
       next: this.#times.nextOf(name) ?? (Number.isFinite(due) ? due : undefined),
       conditionFailures: conditions.reduce((sum, condition) => sum + (condition?.failures ?? 0), 0),
       lastConditionFailure: conditions.find((condition) => condition?.failure !== undefined)?.failure,
+      ...(window === undefined ? {} : { window }),
     }
   }
 
@@ -191,6 +204,7 @@ class OpenRules implements Rules {
     this.#early = undefined
     for (const { due, call } of early) this.#deadlines.add(due, call)
     await this.#silences.begin(this.#enabled().filter(isSilence))
+    await this.#windows.begin()
   }
 
   async close(): Promise<void> {
@@ -198,6 +212,7 @@ class OpenRules implements Rules {
     this.#unsubscribe()
     this.#silences.close()
     this.#deadlines.close()
+    await this.#windows.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -209,7 +224,7 @@ class OpenRules implements Rules {
   }
 
   #gathering(nowUs = this.#options.clock.now()): Gathering {
-    return new Gathering({ ...this.#options, tallies: this.#tallies }, nowUs)
+    return new Gathering({ ...this.#options, tallies: this.#tallies, chain: this.#chain }, nowUs)
   }
 
   #messagesOf(): MessageRules {
@@ -259,21 +274,27 @@ class OpenRules implements Rules {
 
   #set(document: StoredDocument): void {
     const { name } = document.metadata
-    this.#remove(name)
     const { rule, mistakes } = isEnabled(document)
       ? compileRule(name, document.spec as RuleSpec)
       : { rule: undefined, mistakes: [] }
+    this.#remove(name, rule?.kind === "window")
     if (mistakes.length > 0)
       // It was checked before it was stored; another version of Brume may have done that.
       this.#options.logger.error("A stored rule cannot be used; apply it again", { rule: name, mistakes })
     this.#rules.set(name, { document, rule })
     if (rule?.kind === "topic") this.#topics.set(rule)
     else if (rule?.kind === "reading") this.#readings.set(rule)
-    else if (rule?.kind === "time") this.#times.set(rule, document.status.changed, this.#options.clock.now())
+    else if (rule?.kind === "window") {
+      this.#windowRules.set(rule)
+      this.#windows.set(rule)
+    } else if (rule?.kind === "time") this.#times.set(rule, document.status.changed, this.#options.clock.now())
   }
 
-  #remove(name: string): void {
+  /** @param keepsWindows the windows go on where the new rule has the same */
+  #remove(name: string, keepsWindows = false): void {
     this.#rules.delete(name)
+    this.#windowRules.delete(name)
+    if (!keepsWindows) this.#windows.delete(name)
     this.#readings.delete(name)
     this.#topics.delete(name)
     this.#times.delete(name)
@@ -305,19 +326,36 @@ class OpenRules implements Rules {
 
   #due(calls: readonly Due[], nowUs: number): void {
     if (this.#isClosed) return
-    const gathering = this.#gathering(nowUs)
-    const { store, logger } = this.#options
-    const refused = (error: unknown): void => {
-      logger.warn("What rules owe to time is not stored, and tried again", { error })
-      gathering.refused()
-    }
-    try {
+    const gather = (gathering: Gathering): void => {
       for (const call of calls) call(gathering)
-      const evaluation = gathering.end()
-      if (evaluation !== undefined) store.put(evaluation.records).durable.then(() => evaluation.durable(), refused)
-    } catch (error) {
-      refused(error)
     }
+    this.#commit([], gather, nowUs).catch((error: unknown) => {
+      this.#options.logger.warn("What rules owe to time is not stored, and tried again", { error })
+    })
+  }
+
+  /** What windows say, and the records that say that it was told. */
+  #tell(results: readonly WindowResult[], records: readonly KeyedRecord[]): Promise<void> {
+    return this.#commit(records, (gathering) => this.#windowRules.meet(results, gathering))
+  }
+
+  /** What is gathered, with these records, as one commit. Rejects where it is refused. */
+  async #commit(
+    records: readonly KeyedRecord[],
+    gather: (gathering: Gathering) => void,
+    nowUs?: number,
+  ): Promise<void> {
+    const gathering = this.#gathering(nowUs)
+    try {
+      gather(gathering)
+      const evaluation = gathering.end()
+      const all = [...records, ...(evaluation?.records ?? [])]
+      if (all.length > 0) await this.#options.store.put(all).durable
+    } catch (error) {
+      gathering.refused()
+      throw error
+    }
+    gathering.durable()
   }
 }
 

@@ -67,28 +67,29 @@ export class Silences {
   #watch(
     rule: EpisodicRule,
     heard: readonly Heard[],
-    at: { readonly downUs: number; readonly fromUs: number; readonly nowUs: number },
+    { downUs, fromUs, nowUs }: { readonly downUs: number; readonly fromUs: number; readonly nowUs: number },
   ): void {
+    const { subjects, episodes } = this.#options
+    const found = new Map<Subject, number>()
+    const find = (subject: Subject | undefined, heardUs: number): void => {
+      if (subject !== undefined) found.set(subject, Math.max(heardUs, subject.heardUs, found.get(subject) ?? 0))
+    }
+    if (rule.kind === "reading")
+      for (const { series, receivedUs } of heard)
+        if (takesSeries(rule.filter, series)) find(subjects.of(rule, series), receivedUs)
+    for (const key of this.#ownKeys(rule)) find(subjects.resumed(rule, key), 0)
+    const named = namedOf(rule)
+    const isMissed = named !== undefined && found.size === 0
+    if (isMissed) find(subjects.of(rule, named), fromUs)
     const touched: Subject[] = []
-    const watch = (subject: Subject | undefined, heardUs: number): void => {
-      if (subject === undefined) return
-      // What was heard since then is newer.
-      const base = Math.max(heardUs, subject.heardUs)
-      const from = Math.min(base + at.downUs, at.nowUs)
-      if (from > subject.heardUs && (from > heardUs || at.downUs > 0)) {
+    for (const [subject, heardUs] of found) {
+      const from = Math.min(heardUs + downUs, nowUs)
+      if (downUs > 0 || isMissed) {
         subject.hearFrom(from)
         touched.push(subject)
       } else if (from > subject.heardUs) subject.hear(from)
-      this.#options.episodes.await(rule, subject)
+      episodes.await(rule, subject)
     }
-    const { subjects } = this.#options
-    if (rule.kind === "reading")
-      for (const { series, receivedUs } of heard)
-        if (takesSeries(rule.filter, series)) watch(subjects.of(rule, series), receivedUs)
-    for (const key of this.#ownKeys(rule)) watch(subjects.resumed(rule, key), 0)
-    const named = namedOf(rule)
-    const isKnown = [...subjects.ofRule(rule.name)].length > 0
-    if (named !== undefined && !isKnown) watch(subjects.of(rule, named), at.fromUs)
     this.#put(touched)
   }
 
@@ -148,6 +149,7 @@ export class Silences {
 
 /** What a rule misses although nothing was ever heard of it: what it names without a wildcard. */
 function namedOf(rule: EpisodicRule): Series | string | undefined {
+  if (rule.kind === "window") return undefined
   if (rule.kind === "topic") return /[+#]/.test(rule.filter) ? undefined : rule.filter
   const { device, property } = rule.filter
   return /[+#]/.test(device + property) ? undefined : new Series(device, property)

@@ -51,6 +51,6 @@ function combinationProblems(spec: RuleSpec, kind: SourceKind, mistake: Mistake)
       mistake(key, "does not go with silence: such a rule fires when nothing was heard")
   if (spec.window !== undefined && kind !== "reading") mistake("window", "needs readings: on.device")
   if (spec.window === undefined) return
-  for (const key of given(["for", "clearWhen", "onChange", "cooldown", "clearActions"]))
-    mistake(key, "does not go with window: such a rule fires once for each window for which when holds")
+  for (const key of given(["for", "onChange"]))
+    mistake(key, "does not go with window: such a rule meets one result for each window")
 }

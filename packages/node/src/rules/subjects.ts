@@ -48,7 +48,7 @@ export class Subjects {
 
   /** What a key of the log names. */
   resumed(rule: EpisodicRule, { kind, name }: { readonly kind: string; readonly name: string }): Subject | undefined {
-    if (kind === "t" && rule.kind === "topic") return this.of(rule, name)
+    if (kind === "t" && rule.kind !== "reading") return this.of(rule, name)
     if (kind !== "s" || rule.kind !== "reading") return undefined
     const [device = "", property = "", tags = "{}"] = name.split("\u0000")
     return this.of(rule, new Series(device, property, tags))

@@ -1,6 +1,9 @@
 /**
- * What rules did, by their names, and how much they may do: a rule that fires more often than {@link mostPerSecond}
- * within a second rests for {@link restUs}. So two rules that set each other off end by themselves.
+ * What rules did, by their names, and how much they may do.
+ *
+ * - T1 A rule fires at most {@link mostAtOnce} times at once and {@link mostPerSecond} times a second for long; then it rests
+ *   for {@link restUs}. So two rules that set each other off through readings end by themselves.
+ * - T2 Rules that set each other off through messages end after {@link maxChain} steps.
  */
 import type { Counter, Logger, Metrics } from "@brume/core"
 
@@ -10,16 +13,17 @@ export interface Tally {
   readonly failed: number
   /** Firings that were left out because there were too many. */
   readonly dropped: number
-  /** Why a template had no value last. */
+  /** What went wrong last. */
   readonly lastFailure: string | undefined
   /** When it fired last, µs since 1970 UTC. */
   readonly lastFired: number | undefined
 }
 
-const mostPerSecond = 10_000
+const mostAtOnce = 20_000
+const mostPerSecond = 2_000
+const maxChain = 16
 /** µs */
 const restUs = 10_000_000
-const secondUs = 1_000_000
 
 interface Account {
   fired: number
@@ -27,8 +31,9 @@ interface Account {
   dropped: number
   lastFailure: string | undefined
   lastFired: number | undefined
-  secondBegan: number
-  inSecond: number
+  /** Firings that it may still do at once, and when that was counted. */
+  left: number
+  countedUs: number
   restsUntil: number
 }
 
@@ -43,25 +48,32 @@ export class Tallies {
     this.#logger = logger
     this.#fired = metrics.counter("brume_rules_fired_total", "Firings of rules, and clearings.")
     this.#failed = metrics.counter("brume_rules_failed_total", "Actions left out because a template had no value.")
-    this.#dropped = metrics.counter(
-      "brume_rules_dropped_total",
-      "Firings left out because there were too many a second.",
-    )
+    this.#dropped = metrics.counter("brume_rules_dropped_total", "Firings left out because there were too many.")
   }
 
-  /** Counts a firing; false when the rule has to rest. */
-  admit(rule: string, nowUs: number): boolean {
+  /**
+   * Counts a firing; false when it must not be.
+   * @param chain how many firings, each caused by the one before, led to this one
+   */
+  admit(rule: string, nowUs: number, chain: number): boolean {
     const account = this.#of(rule)
     if (nowUs < account.restsUntil) return this.#drop(account)
-    if (nowUs - account.secondBegan >= secondUs || nowUs < account.secondBegan) {
-      account.secondBegan = nowUs
-      account.inSecond = 0
+    if (chain > maxChain) {
+      account.lastFailure = `rules set each other off: the chain ended after ${maxChain} steps`
+      this.#logger.warn("Rules set each other off, and are stopped", { rule, maxChain })
+      return this.#drop(account)
     }
-    if (++account.inSecond > mostPerSecond) {
+    // A clock that was set back gives nothing, and takes nothing.
+    const passedUs = Math.max(0, nowUs - account.countedUs)
+    account.left = Math.min(mostAtOnce, account.left + (passedUs * mostPerSecond) / 1_000_000)
+    account.countedUs = nowUs
+    if (account.left < 1) {
       account.restsUntil = nowUs + restUs
+      account.lastFailure = `fires more than ${mostPerSecond} times a second, and rests for ${restUs / 1_000_000} s`
       this.#logger.warn("A rule fires too often and rests; does it set itself off?", { rule, mostPerSecond })
       return this.#drop(account)
     }
+    account.left--
     account.fired++
     account.lastFired = nowUs
     this.#fired.add(1)
@@ -76,7 +88,8 @@ export class Tallies {
   }
 
   get(rule: string): Tally {
-    return this.#byRule.get(rule) ?? noTally
+    const { fired, failed, dropped, lastFailure, lastFired } = this.#byRule.get(rule) ?? noTally
+    return { fired, failed, dropped, lastFailure, lastFired }
   }
 
   forget(rule: string): void {
@@ -92,7 +105,7 @@ export class Tallies {
   #of(rule: string): Account {
     let account = this.#byRule.get(rule)
     if (account === undefined) {
-      account = { ...noTally, secondBegan: 0, inSecond: 0, restsUntil: 0 }
+      account = { ...noTally, left: mostAtOnce, countedUs: 0, restsUntil: 0 }
       this.#byRule.set(rule, account)
     }
     return account

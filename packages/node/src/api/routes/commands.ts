@@ -58,6 +58,7 @@ const get: Operation = {
   id: "getCommand",
   tag: "commands",
   summary: "Show one command",
+  description: "With `?wait=true` it answers when the command has ended, or after a minute.",
   access: "read",
   answers: { 200: { description: "The command as it is.", content } },
   problems: ["command_not_found"],
@@ -96,7 +97,7 @@ const target = {
 } as const
 
 const sendBody = {
-  type: "object",
+  type: ["object", "null"],
   examples: [{ input: { speed: 3 }, deadlineMs: 10_000 }],
   additionalProperties: false,
   properties: {
@@ -127,6 +128,19 @@ const sendQuery = {
       enum: ["true", "false"],
       default: "true",
       description: "`true`: answer when it has ended; `false`: as soon as it is durable and on its way.",
+    },
+  },
+} as const
+
+const getQuery = {
+  type: "object",
+  additionalProperties: false,
+  properties: {
+    wait: {
+      type: "string",
+      enum: ["true", "false"],
+      default: "false",
+      description: "`true`: answer when it has ended.",
     },
   },
 } as const
@@ -183,16 +197,16 @@ export function addCommandRoutes(app: FastifyInstance, options: CommandRoutesOpt
       },
     },
   )
-  app.route<{ Params: XStatic<typeof commandId> }>({
+  app.route<{ Params: XStatic<typeof commandId>; Querystring: XStatic<typeof getQuery> }>({
     method: "GET",
     url: "/v1/commands/:id",
-    schema: { params: commandId },
+    schema: { params: commandId, querystring: getQuery },
     config: { operation: get },
-    handler: (request, reply) => {
+    handler: async (request, reply) => {
       const { id } = request.params
       const command = commands.get(id)
       if (command === undefined || !allowsDevice(request.principal!, command.device)) throw notFound(id)
-      return reply.send(shown(command))
+      return await reply.send(shown(request.query.wait === "true" ? await outcome(options, command) : command))
     },
   })
   app.route<{ Querystring: XStatic<typeof listQuery> }>({

@@ -5,7 +5,7 @@ import type { XStatic } from "typebox/schema"
 import type { BodyReader } from "../body.ts"
 import type { FunctionsPort } from "../function-ports.ts"
 import { deployedExample, deployment, deploymentExample, functionExample } from "../function-schemas.ts"
-import { jsonBodyBytes, parseJson } from "../json-body.ts"
+import { bodyText, jsonBodyBytes, parseJson } from "../json-body.ts"
 import type { Operation } from "../operation.ts"
 import { numbered } from "../query-string.ts"
 import { isoTime } from "../schemas.ts"
@@ -187,7 +187,7 @@ export function addFunctionCalls(app: FastifyInstance, options: FunctionRoutesOp
     handler: async (request, reply) => {
       const body = await readBody(request.raw, maxBodyBytes)
       try {
-        const { document, files, acceptUnsandboxed, ...others } = objectOf(parseJson(body.bytes))
+        const { document, files, acceptUnsandboxed, ...others } = objectOf(parseJson(bodyText(body.bytes)))
         const unknown = Object.keys(others)[0]
         if (unknown !== undefined || (acceptUnsandboxed !== undefined && typeof acceptUnsandboxed !== "boolean"))
           throw malformed(unknown === undefined ? "acceptUnsandboxed is true or false" : `${unknown} is unknown`)
@@ -208,7 +208,7 @@ export function addFunctionCalls(app: FastifyInstance, options: FunctionRoutesOp
       const body = await readBody(request.raw, jsonBodyBytes)
       let event: unknown
       try {
-        event = body.bytes.length === 0 ? null : parseJson(body.bytes)
+        event = body.bytes.length === 0 ? null : parseJson(bodyText(body.bytes))
       } finally {
         body.release()
       }

@@ -50,6 +50,8 @@ function createRoot(): Environment {
     base.registerOperator(`double ${operator} int`, (a: number, b: bigint) => apply(a, Number(b)))
     base.registerOperator(`int ${operator} double`, (a: bigint, b: number) => apply(Number(a), b))
   }
+  // In either order; and for != too.
+  base.registerOperator("double == int", (a: number | bigint, b: number | bigint) => Number(a) === Number(b))
   base.registerOperator("double % double", (a: number, b: number) => a % b)
   for (const [name, apply] of Object.entries(roundings)) {
     base.registerFunction(`${name}(double): double`, (a: number) => apply(a))

@@ -94,6 +94,19 @@ test.each([
   ["sunset", 47.3769, 8.5417, "2026-06-21T00:00:00Z", "2026-06-21T19:26Z"],
   ["sunrise", -33.8688, 151.2093, "2026-12-20T12:00:00Z", "2026-12-20T18:41Z"],
   ["sunset", 40.7128, -74.006, "2026-12-21T12:00:00Z", "2026-12-21T21:32Z"],
+  // Zurich in winter.
+  ["sunrise", 47.3769, 8.5417, "2026-12-21T00:00:00Z", "2026-12-21T07:10Z"],
+  ["sunset", 47.3769, 8.5417, "2026-12-21T00:00:00Z", "2026-12-21T15:38Z"],
+  // Reykjavik, where the sun sets after midnight in summer.
+  ["sunrise", 64.1466, -21.9426, "2026-06-21T01:00:00Z", "2026-06-21T02:55Z"],
+  ["sunset", 64.1466, -21.9426, "2026-06-21T01:00:00Z", "2026-06-22T00:04Z"],
+  ["sunrise", 64.1466, -21.9426, "2026-12-21T01:00:00Z", "2026-12-21T11:22Z"],
+  ["sunset", 64.1466, -21.9426, "2026-12-21T01:00:00Z", "2026-12-21T15:30Z"],
+  // Quito and Singapore, on the equator and near it.
+  ["sunrise", -0.1807, -78.4678, "2026-03-20T06:00:00Z", "2026-03-20T11:18Z"],
+  ["sunset", -0.1807, -78.4678, "2026-03-20T06:00:00Z", "2026-03-20T23:24Z"],
+  ["sunrise", 1.3521, 103.8198, "2026-09-22T16:00:00Z", "2026-09-22T22:54Z"],
+  ["sunset", 1.3521, 103.8198, "2026-09-22T16:00:00Z", "2026-09-23T11:01Z"],
 ] as const)("the %s at %d, %d after %s is at %s", (event, latitude, longitude, after, wanted) => {
   const moment = nextSun(event, { latitude, longitude }, Date.parse(after))!
   expect(Math.abs(moment - Date.parse(wanted))).toBeLessThanOrEqual(90_000)
@@ -103,6 +116,16 @@ test("where the sun does not rise in winter, the next sunrise is weeks away", ()
   const tromso = { latitude: 69.65, longitude: 18.96 }
   const next = new Date(nextSun("sunrise", tromso, Date.parse("2026-12-01T00:00:00Z"))!)
   expect(next.toISOString().slice(0, 7)).toBe("2027-01")
+})
+
+test("where the sun does not set in summer, the next sunset is weeks away; at the pole there is none for months", () => {
+  const tromso = { latitude: 69.65, longitude: 18.96 }
+  const next = new Date(nextSun("sunset", tromso, Date.parse("2026-06-01T00:00:00Z"))!)
+  expect(next.toISOString().slice(0, 7)).toBe("2026-07")
+  for (const latitude of [90, -90]) {
+    const pole = nextSun("sunrise", { latitude, longitude: 0 }, Date.parse("2026-01-01T00:00:00Z"))
+    expect(pole === undefined || Number.isFinite(pole)).toBe(true)
+  }
 })
 
 test("each sunset is followed by another about a day later", () => {
