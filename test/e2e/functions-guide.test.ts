@@ -18,7 +18,12 @@ interface Step {
 async function steps(): Promise<Step[]> {
   const guide = await readFile(`${root}docs/guide/functions.md`, "utf8")
   return [...guide.matchAll(/(?:`([\w/.-]+)`:\n)?```(\w+)\n(.*?)```/gs)].flatMap(([, file, language, text = ""]) =>
-    language === "sh" ? text.trim().split("\n").map((line) => ({ file: undefined, text: line })) : [{ file, text }],
+    language === "sh"
+      ? text
+          .trim()
+          .split("\n")
+          .map((line) => ({ file: undefined, text: line }))
+      : [{ file, text }],
   )
 }
 

@@ -1,7 +1,7 @@
 /** JSON shapes that several operations share. */
 import { banKinds, commandStates, errorRegistry, type Reading } from "@brume/core"
-import { functionSchemas } from "./function-schemas.ts"
 import { effectSchemas } from "./effect-schemas.ts"
+import { functionSchemas } from "./function-schemas.ts"
 import { isoTime } from "./iso-time.ts"
 import { applied, keptDocument } from "./kept-document.ts"
 import type { JsonSchema } from "./operation.ts"
