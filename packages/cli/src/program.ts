@@ -8,6 +8,7 @@ import { addAccess } from "./program-access.ts"
 import { addAlarm, addDescribeAlarm, addGetAlarms } from "./program-alarms.ts"
 import { addCommands, addDescribeCommand, addGetCommands } from "./program-commands.ts"
 import { addDocuments } from "./program-documents.ts"
+import { addFunctionNouns, addFunctions } from "./program-functions.ts"
 import { addClient, addMessages } from "./program-messages.ts"
 import { atNode, collect, type Lazily, type Runner } from "./program-parts.ts"
 import type { Terminal } from "./terminal.ts"
@@ -54,12 +55,15 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
   addTestMapping(program, lazily)
   program.commandsGroup("Devices:")
   addCommands(program, lazily)
+  program.commandsGroup("Functions:")
+  addFunctions(program, lazily)
   program.commandsGroup("What a node has:")
   addGet(program, lazily)
   addDescribe(program, lazily)
   addAlarm(program, lazily)
   addDelete(program)
   addDocuments(program, lazily)
+  addFunctionNouns(program, lazily)
   addClient(program, lazily)
   addAccess(program, lazily)
   program.commandsGroup("This command:")

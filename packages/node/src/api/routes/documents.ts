@@ -263,6 +263,8 @@ function addLists(app: FastifyInstance, { documents, documentStatus }: DocumentR
     },
   })
   for (const { kind, plural } of documents.kinds) {
+    // Functions are more than their documents: routes/functions.ts lists them.
+    if (kind === "Function") continue
     app.route<{ Querystring: XStatic<typeof pageQuery> }>({
       method: "GET",
       url: `/v1/${plural}`,
