@@ -13,7 +13,7 @@ import type {
   RunningQuery,
   TokenRequest,
 } from "@brume/core"
-import { SeededRandom, SilentLogger, VirtualClock } from "@brume/testkit"
+import { MemoryDisk, SeededRandom, SilentLogger, VirtualClock } from "@brume/testkit"
 import { type OpenedAlarms, openAlarms } from "../../packages/node/src/alarms/alarms.ts"
 import { type Api, openApi } from "../../packages/node/src/api/api.ts"
 import { type App, createApp } from "../../packages/node/src/api/app.ts"
@@ -30,7 +30,10 @@ import { openTwins } from "../../packages/node/src/devices/twins/twins.ts"
 import { documentKinds } from "../../packages/node/src/document-kinds.ts"
 import { openDocuments } from "../../packages/node/src/documents/documents.ts"
 import { type OpenedEffects, openEffects } from "../../packages/node/src/effects/effects.ts"
+import { openFunctions } from "../../packages/node/src/functions/functions.ts"
 import { createMetrics } from "../../packages/node/src/metrics/metrics.ts"
+import { createRuleTrials } from "../../packages/node/src/rules/trial/trial.ts"
+import { fakeRuntimes } from "./fake-runtimes.ts"
 import { MemoryStore } from "./memory-store.ts"
 import { openRigFront } from "./mqtt-front.ts"
 
@@ -86,6 +89,10 @@ export async function apiRig({ kinds = documentKinds }: ApiRigOptions = {}): Pro
   const mqtt = await openRigFront({ store, clock: machineClock, random, logger, metrics, local })
   commands.begin(mqtt.own)
   twins.begin(mqtt.own)
+  const functions = await openFunctions({
+    ...{ store, disk: new MemoryDisk(), clock: machineClock, random, logger, metrics, runtimes: fakeRuntimes() },
+    timetables: { parse: () => "cannot be read" },
+  })
   const { credentials, bans } = openAccess({
     documents: store,
     tokens,
@@ -119,8 +126,10 @@ export async function apiRig({ kinds = documentKinds }: ApiRigOptions = {}): Pro
     devices: devicesOf(store),
     mqtt,
     documents: openDocuments({ store, clock, logger, kinds }),
+    ruleTrials: createRuleTrials({ node: store.node, query: { rows: async () => [] }, clock: machineClock }),
     commands,
     twins,
+    functions,
     effects,
     alarms,
     live: createLive({ store, metrics }),
