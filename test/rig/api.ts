@@ -32,6 +32,7 @@ import { openDocuments } from "../../packages/node/src/documents/documents.ts"
 import { type OpenedEffects, openEffects } from "../../packages/node/src/effects/effects.ts"
 import { openFunctions } from "../../packages/node/src/functions/functions.ts"
 import { createMetrics } from "../../packages/node/src/metrics/metrics.ts"
+import { createRuleTrials } from "../../packages/node/src/rules/trial/trial.ts"
 import { fakeRuntimes } from "./fake-runtimes.ts"
 import { MemoryStore } from "./memory-store.ts"
 import { openRigFront } from "./mqtt-front.ts"
@@ -125,6 +126,7 @@ export async function apiRig({ kinds = documentKinds }: ApiRigOptions = {}): Pro
     devices: devicesOf(store),
     mqtt,
     documents: openDocuments({ store, clock, logger, kinds }),
+    ruleTrials: createRuleTrials({ node: store.node, query: { rows: async () => [] }, clock: machineClock }),
     commands,
     twins,
     functions,

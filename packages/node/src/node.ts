@@ -36,8 +36,10 @@ import { openMqttFront } from "./mqtt-front.ts"
 import { executorsOf, openNodeEffects } from "./node-effects.ts"
 import { createNodeLogger } from "./node-logger.ts"
 import { openQuery } from "./query/query.ts"
+import { type RuleStatus, shownStatus } from "./rules/rule-status.ts"
 import { RuledStore } from "./rules/ruled-store.ts"
 import { openRules, type Rules } from "./rules/rules.ts"
+import { createRuleTrials } from "./rules/trial/trial.ts"
 import { type NodeStore, openStore } from "./store/store.ts"
 import { version } from "./version.ts"
 
@@ -220,6 +222,7 @@ async function openFront(
   {
     store,
     ruled,
+    rules,
     documents,
     tokens,
     access,
@@ -252,6 +255,8 @@ async function openFront(
     devices: createDevices({ query }),
     mqtt,
     documents,
+    ruleTrials: createRuleTrials({ node: store.node, query, clock }),
+    documentStatus: { Rule: (rule) => shownOf(rules.status(rule)) },
     commands,
     twins,
     functions,
@@ -262,6 +267,10 @@ async function openFront(
     logger: logger("api"),
     limits: { maxBodyBytes, maxConnections, requestTimeoutMs },
   })
+}
+
+function shownOf(status: RuleStatus | undefined): Readonly<Record<string, unknown>> | undefined {
+  return status === undefined ? undefined : shownStatus(status)
 }
 
 function commandMappingsOf({ devices }: Config): readonly CommandMapping[] {

@@ -6,9 +6,12 @@
  */
 
 export type {
+  ActionType,
+  AlarmChange,
   BanKind,
   CertificateMapping,
   DocumentMistake,
+  EffectState,
   FunctionLimits,
   FunctionLogLevel,
   FunctionSpec,
@@ -16,8 +19,18 @@ export type {
   FunctionTrigger,
   JsonSchema,
   Permissions,
+  Severity,
 } from "@brume/core"
 export { type ErrorCode, FogError, isFogError, type Problem, quality, type Retry, type Scope } from "@brume/core"
+export type {
+  AlarmEventView,
+  AlarmHistoryOptions,
+  AlarmNote,
+  AlarmRoom,
+  AlarmSubscription,
+  AlarmUpdate,
+  AlarmView,
+} from "./alarms.ts"
 export type { BackoffPolicy } from "./backoff.ts"
 export type { BanRoom, BanView, NewBan } from "./bans.ts"
 export { type BrumeClient, type ClientOptions, createClient } from "./client.ts"
@@ -45,6 +58,7 @@ export type {
   DocumentRoom,
   DocumentView,
 } from "./documents.ts"
+export type { EffectListOptions, EffectRoom, EffectView } from "./effects.ts"
 export type {
   CommandOutcome,
   FunctionContext,
@@ -70,12 +84,13 @@ export type {
   LiveGap,
   LiveOptions,
   LiveReading,
-  LiveState,
   LiveStats,
   LiveSubscription,
 } from "./live/live.ts"
+export type { LiveState, StreamOptions } from "./live/stream.ts"
 export type { Json, QueryBytes, QueryColumn, QueryOptions, QueryStream } from "./query.ts"
 export { encodeReading, type NewReading, type NewReadings, type ReadingInput, type ReadingValue } from "./readings.ts"
+export type { RuleFiring, RuleRoom, RuleTest, RuleTestOptions } from "./rules.ts"
 export type { Queries, RunningStatement } from "./running.ts"
 export type { SecretRoom, SecretView } from "./secrets.ts"
 export type { NodeStatus } from "./status.ts"

@@ -35,6 +35,7 @@ import { addInfluxRoutes } from "./routes/influx.ts"
 import { addNodeRoutes } from "./routes/node.ts"
 import { addQueryRoutes } from "./routes/query.ts"
 import { addReadingsRoute } from "./routes/readings.ts"
+import { addRuleTrialRoutes } from "./routes/rule-trials.ts"
 import { addSecretRoutes } from "./routes/secrets.ts"
 import { addTokenRoutes } from "./routes/tokens.ts"
 import { addTwinRoutes } from "./routes/twins.ts"
@@ -148,6 +149,7 @@ async function addRoutes(
     addDocumentBody(scope, readBody)
     addDocumentRoutes(scope, options)
   })
+  addRuleTrialRoutes(app, options)
   addQueryRoutes(app, { ...options, stallMs: limits.stallMs })
   const streams = new LiveStreams({ ...options, maxConnections: limits.maxLiveConnections })
   addLiveRoute(app, { ...options, streams, accept })
