@@ -8,6 +8,7 @@ import { addAccess } from "./program-access.ts"
 import { addAlarm, addDescribeAlarm, addGetAlarms } from "./program-alarms.ts"
 import { addCommands, addDescribeCommand, addGetCommands } from "./program-commands.ts"
 import { addDocuments } from "./program-documents.ts"
+import { addFunctionNouns, addFunctions } from "./program-functions.ts"
 import { addClient, addMessages } from "./program-messages.ts"
 import { atNode, collect, type Lazily, type Runner } from "./program-parts.ts"
 import type { Terminal } from "./terminal.ts"
@@ -54,12 +55,15 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
   addTestMapping(program, lazily)
   program.commandsGroup("Devices:")
   addCommands(program, lazily)
+  program.commandsGroup("Functions:")
+  addFunctions(program, lazily)
   program.commandsGroup("What a node has:")
   addGet(program, lazily)
   addDescribe(program, lazily)
   addAlarm(program, lazily)
   addDelete(program)
   addDocuments(program, lazily)
+  addFunctionNouns(program, lazily)
   addClient(program, lazily)
   addAccess(program, lazily)
   program.commandsGroup("This command:")
@@ -227,7 +231,7 @@ How topics and payloads become readings: docs/guide/mapping.md`,
 function addGet(program: Command, lazily: Lazily): void {
   const get = program
     .command("get")
-    .summary("list devices, rules, functions, MQTT clients, tokens and more")
+    .summary("list devices, commands, rules, functions, MQTT clients, tokens and more")
     .description("Lists what a node has.")
   atNode(get.command("devices"))
     .alias("device")
@@ -263,7 +267,7 @@ function addGet(program: Command, lazily: Lazily): void {
 function addDescribe(program: Command, lazily: Lazily): void {
   const describe = program
     .command("describe")
-    .summary("show all about a device, a rule, an MQTT client, the node and more")
+    .summary("show all about a device, a command, a rule, an MQTT client, the node and more")
     .description("Shows everything that a node knows of one thing.")
   atNode(describe.command("device"))
     .description("Shows each series of a device with its newest reading.")

@@ -8,6 +8,7 @@ import { type CredentialRoom, createCredentials } from "./credentials.ts"
 import { createDevices, type Devices } from "./devices.ts"
 import { createDocuments, type DocumentRoom } from "./documents.ts"
 import { createEffects, type EffectRoom } from "./effects.ts"
+import { createFunctions, type FunctionRoom } from "./functions.ts"
 import { type LiveFilter, type LiveOptions, type LiveSubscription, openLive } from "./live/live.ts"
 import { socketDriver } from "./live/socket.ts"
 import type { LivePort } from "./live/stream.ts"
@@ -22,7 +23,9 @@ import {
   queryStream,
 } from "./query.ts"
 import type { ReadingInput } from "./readings.ts"
+import { createRules, type RuleRoom } from "./rules.ts"
 import { createQueries, type Queries } from "./running.ts"
+import { createSecrets, type SecretRoom } from "./secrets.ts"
 import { type NodeStatus, nodeStatus } from "./status.ts"
 import { createTokens, type TokenRoom } from "./tokens.ts"
 import { createTransport, type RetryPolicy, type TokenSource, type Transport } from "./transport.ts"
@@ -207,11 +210,24 @@ export interface BrumeClient {
    *   apiVersion: "brume.dev/v1",
    *   kind: "Rule",
    *   metadata: { name: "cold-room-too-warm" },
-   *   spec: { on: { device: "cold/+", property: "temperature" }, when: "value > 8", actions: [{ alarm: {} }] },
+   *   spec: {
+   *     on: { device: "cold/+", property: "temperature" },
+   *     when: "value > 8",
+   *     actions: [{ alarm: { name: "too-warm" } }],
+   *   },
    * })
    * ```
    */
   readonly documents: DocumentRoom
+  /**
+   * Rules against what is stored, before they are applied.
+   *
+   * @example
+   * ```ts
+   * const { fired, firings } = await client.rules.test(rule, { from: new Date(Date.now() - 7 * 86_400_000) })
+   * ```
+   */
+  readonly rules: RuleRoom
   /**
    * Who may do what; needs an admin's token.
    *
@@ -248,6 +264,24 @@ export interface BrumeClient {
    * ```
    */
   readonly bans: BanRoom
+  /**
+   * Functions: called, deployed, listed, and what they say.
+   *
+   * @example
+   * ```ts
+   * const { fahrenheit } = await client.functions.invoke<{ fahrenheit: number }>("convert", { celsius: 4.2 })
+   * ```
+   */
+  readonly functions: FunctionRoom
+  /**
+   * Secrets that functions may read; needs an admin's token.
+   *
+   * @example
+   * ```ts
+   * await client.secrets.set("chat-token", "xoxb-…")
+   * ```
+   */
+  readonly secrets: SecretRoom
   /** The node's name, version and store. */
   status(options?: { readonly signal?: AbortSignal }): Promise<NodeStatus>
 }
@@ -296,10 +330,13 @@ export function createClient(options: ClientOptions): BrumeClient {
     commands: createCommands(transport),
     twins: createTwins(transport),
     documents: createDocuments(transport),
+    rules: createRules(transport),
     tokens: createTokens(transport),
     clients: createClients(transport),
     credentials: createCredentials(transport),
     bans: createBans(transport),
+    functions: createFunctions(transport),
+    secrets: createSecrets(transport),
     status: ({ signal } = {}) => nodeStatus(transport, signal),
   }
 }

@@ -12,6 +12,11 @@ export type {
   CertificateMapping,
   DocumentMistake,
   EffectState,
+  FunctionLimits,
+  FunctionLogLevel,
+  FunctionSpec,
+  FunctionState,
+  FunctionTrigger,
   JsonSchema,
   Permissions,
   Severity,
@@ -55,6 +60,26 @@ export type {
 } from "./documents.ts"
 export type { EffectListOptions, EffectRoom, EffectView } from "./effects.ts"
 export type {
+  CommandOutcome,
+  FunctionContext,
+  FunctionLogger,
+  FunctionStateStore,
+  FunctionTriggerName,
+  MessageEvent,
+  ReadingEvent,
+  ScheduleEvent,
+} from "./function-context.ts"
+export type {
+  DeployedFunction,
+  FunctionDeployment,
+  FunctionLine,
+  FunctionLogsOptions,
+  FunctionRoom,
+  FunctionVersionView,
+  FunctionView,
+  InvokeOptions,
+} from "./functions.ts"
+export type {
   LiveFilter,
   LiveGap,
   LiveOptions,
@@ -65,7 +90,9 @@ export type {
 export type { LiveState, StreamOptions } from "./live/stream.ts"
 export type { Json, QueryBytes, QueryColumn, QueryOptions, QueryStream } from "./query.ts"
 export { encodeReading, type NewReading, type NewReadings, type ReadingInput, type ReadingValue } from "./readings.ts"
+export type { RuleFiring, RuleRoom, RuleTest, RuleTestOptions } from "./rules.ts"
 export type { Queries, RunningStatement } from "./running.ts"
+export type { SecretRoom, SecretView } from "./secrets.ts"
 export type { NodeStatus } from "./status.ts"
 export type { CreatedToken, NewToken, TokenRoom, TokenView } from "./tokens.ts"
 export type { RetryPolicy, TokenSource } from "./transport.ts"

@@ -35,7 +35,7 @@ import { compileRule } from "./compile-rule.ts"
 import type { CompiledRule, EpisodicRule } from "./compiled-rule.ts"
 import { Deadlines } from "./deadlines.ts"
 import { type Due, Episodes } from "./episodes.ts"
-import { type Chain, type Evaluation, Gathering } from "./evaluation.ts"
+import { type Chain, type Evaluation, type FireListener, Gathering } from "./evaluation.ts"
 import { ReadingRules } from "./reading-rules.ts"
 import type { RuleSpec } from "./rule-spec.ts"
 import { type RuleStatus, statusOf } from "./rule-status.ts"
@@ -60,6 +60,8 @@ export interface RulesOptions {
   readonly metrics: Metrics
   /** Series and topics that rules remember, all together. @default 200000 */
   readonly maxRemembered?: number
+  /** Hears each firing before its actions are planned; for tests of rules. */
+  readonly onFire?: FireListener
 }
 
 /** What the rules make of a message. */
