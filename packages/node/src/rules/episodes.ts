@@ -70,7 +70,7 @@ export class Episodes {
     } else if (subject.phase === "active") this.#maybeClear(rule, subject, holds, occasion)
     else if (holds === true) this.#begin(rule, subject, occasion)
     else if (subject.phase === "pending" && holds === false) {
-      this.#rest(rule, subject)
+      subject.rest(rule.keepsPrevious)
       gathering.touch(subject)
     }
   }
@@ -121,7 +121,7 @@ export class Episodes {
 
   #clear(rule: EpisodicRule, subject: Subject, occasion: Occasion): void {
     const { scene, gathering } = occasion
-    this.#rest(rule, subject)
+    subject.rest(rule.keepsPrevious)
     gathering.touch(subject)
     const cause = [...occasion.cause(rule), "clear"]
     gathering.fire({ rule: rule.name, actions: rule.clearActions, scope: scene, cause })
@@ -151,12 +151,6 @@ export class Episodes {
     // P3: the log keeps what began it, memory what is told when it is due.
     subject.seen = scene.remembered()
     if (nowUs >= this.#dueOf(rule, subject)!) this.#activate(rule, subject, occasion)
-  }
-
-  #rest(rule: EpisodicRule, subject: Subject): void {
-    subject.phase = "idle"
-    subject.since = 0
-    if (!rule.keepsPrevious) subject.seen = undefined
   }
 
   #activate(rule: EpisodicRule, subject: Subject, occasion: Occasion): void {
