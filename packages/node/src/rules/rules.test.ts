@@ -195,3 +195,26 @@ test("a rule that listens to something else, or is deleted, leaves nothing behin
   await ruled.clock.run(60 * minute)
   expect(ruled.said()).toEqual([])
 })
+
+test.each([
+  ["forward", 60 * minute],
+  ["back", -60 * minute],
+])("a clock that is put %s neither hurries nor delays what is waited for", async (_way, byMs) => {
+  await using ruled = await openRuled()
+  ruled.clock.advance(120 * minute)
+  ruled.apply("hot", { ...hot, for: "5m", ...saying("hot") })
+  ruled.apply("silent", { on: { device: "pump" }, silence: "5m", ...saying("silent") })
+  ruled.apply("often", { on: { device: "bell" }, cooldown: "5m", ...saying("ding") })
+  const bell = { device: "bell", property: "p", value: 1 }
+  await ruled.read(oven(31), bell, { device: "pump", property: "flow", value: 1 })
+  await ruled.clock.run(2 * minute)
+  ruled.clock.jump(ruled.clock.now() + byMs * 1_000)
+  await ruled.read(bell)
+  expect(ruled.said()).toEqual(["ding"])
+  await ruled.clock.run(2 * minute)
+  expect(ruled.said()).toEqual([])
+  await ruled.clock.run(minute)
+  expect(ruled.said().sort()).toEqual(["hot", "silent"])
+  await ruled.read(bell)
+  expect(ruled.said()).toEqual(["ding"])
+})

@@ -42,6 +42,7 @@ import { ReadingRules } from "./reading-rules.ts"
 import type { RuleSpec } from "./rule-spec.ts"
 import { type RuleStatus, statusOf } from "./rule-status.ts"
 import { Silences } from "./silences.ts"
+import { SteadyClock } from "./steady-clock.ts"
 import { maxSubjects, Subjects } from "./subjects.ts"
 import { Tallies } from "./tallies.ts"
 import { TimeRules } from "./time-rules.ts"
@@ -95,6 +96,7 @@ class OpenRules implements Rules {
   readonly #windows: Windows
   readonly #silences: Silences
   readonly #memory: Memory
+  readonly #clock: SteadyClock
   readonly #deadlines: Deadlines<Due>
   readonly #rules = new Map<string, { readonly document: StoredDocument; readonly rule: CompiledRule | undefined }>()
   readonly #unsubscribe: () => void
@@ -108,7 +110,8 @@ class OpenRules implements Rules {
     const { store, clock, documents, metrics, logger, query, maxRemembered = maxSubjects } = options
     this.#options = options
     this.#tallies = new Tallies(options)
-    this.#deadlines = new Deadlines(clock, (calls, nowUs) => this.#due(calls, nowUs))
+    this.#clock = new SteadyClock(clock, (byUs) => this.#jump(byUs))
+    this.#deadlines = new Deadlines({ clock, now: () => this.#clock.look() }, (calls, nowUs) => this.#due(calls, nowUs))
     const wait = (due: number, call: Due): void => {
       if (this.#early === undefined) this.#deadlines.add(due, call)
       else this.#early.push({ due, call })
@@ -198,7 +201,7 @@ class OpenRules implements Rules {
     return [...this.#rules.values()].map(({ rule }) => rule).filter((rule) => rule !== undefined)
   }
 
-  #gathering(nowUs = this.#options.clock.now()): Gathering {
+  #gathering(nowUs = this.#clock.look()): Gathering {
     return new Gathering({ ...this.#options, tallies: this.#tallies, chain: this.#chain }, nowUs)
   }
 
@@ -244,6 +247,13 @@ class OpenRules implements Rules {
     this.#readings.delete(name)
     this.#topics.delete(name)
     this.#times.delete(name)
+  }
+
+  /** Time that counts goes on evenly; schedules follow the wall clock. */
+  #jump(byUs: number): void {
+    this.#options.logger.info("The clock has jumped; what rules wait for is moved with it", { seconds: byUs / 1e6 })
+    for (const rule of this.#enabled())
+      if (rule.kind !== "time") this.#episodes.move(rule, this.#subjects.ofRule(rule.name), byUs)
   }
 
   #due(calls: readonly Due[], nowUs: number): void {

@@ -92,6 +92,15 @@ export class Subject implements Touched {
     if (!keepsSeen) this.seen = undefined
   }
 
+  /** The wall clock has jumped by so much: what began keeps its age. The log learns of it with the next change. */
+  move(byUs: number): void {
+    if (this.phase !== "idle") this.since += byUs
+    if (this.quietUntil > 0) this.quietUntil += byUs
+    if (this.heardUs > 0) this.heardUs += byUs
+    this.newestAtUs += byUs
+    this.awaited = 0
+  }
+
   /** Silence counts from here, though no reading says so. */
   hearFrom(us: number): void {
     this.heardUs = us
