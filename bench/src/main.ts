@@ -8,6 +8,7 @@ import { ingest } from "./ingest.ts"
 import { line } from "./line.ts"
 import { query } from "./query.ts"
 import { rules } from "./rules.ts"
+import { react } from "./react.ts"
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -27,6 +28,7 @@ const benchmarks: Readonly<Record<string, (given: typeof options) => Promise<voi
   connections,
   call,
   rules,
+  react,
 }
 const chosen = benchmarks[positionals[0] ?? ""]
 if (chosen === undefined) {

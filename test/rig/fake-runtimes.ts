@@ -36,14 +36,8 @@ export function fakeRuntimes(): FakeRuntimes {
     state: "ready",
     inspect: async () => ({
       ...{ sandbox: fake.sandbox, reason: "the test says so", remedy: "Ask the test." },
-      ...{
-        bubblewrap: undefined,
-        prlimit: undefined,
-        setpriv: undefined,
-        python: undefined,
-        pythonProblem: undefined,
-        pythonRemedy: undefined,
-      },
+      ...{ bubblewrap: undefined, prlimit: undefined, setpriv: undefined, python: undefined, pythonProblem: undefined },
+      pythonRemedy: undefined,
     }),
     check: async () => {},
     openPool: (options) => poolOf(options, fake, () => ++calls),
