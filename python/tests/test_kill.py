@@ -1,4 +1,5 @@
 """A node that dies while it is written to and listened to: kill -9, and the same node again."""
+
 import asyncio
 import signal
 import threading

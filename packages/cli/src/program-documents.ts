@@ -3,13 +3,11 @@ import type { Command } from "commander"
 import { atNode, collect, type Lazily, verb } from "./program-parts.ts"
 
 /** Kinds that have a noun of their own on the command line. */
-const nouns = [
-  { kind: "Rule", one: "rule", many: "rules" },
-  { kind: "Function", one: "function", many: "functions" },
-] as const
+const nouns = [{ kind: "Rule", one: "rule", many: "rules" }] as const
 
 export function addDocuments(program: Command, lazily: Lazily): void {
   addApply(program, lazily)
+  addTestRule(program, lazily)
   const load = async () => await import("./commands/documents.ts")
   for (const { kind, one, many } of nouns) {
     atNode(verb(program, "get").command(many))
@@ -30,6 +28,28 @@ export function addDocuments(program: Command, lazily: Lazily): void {
     .description("Lists documents of all kinds, also those that are not in force any more.")
     .option("--kind <kind>", "only documents of this kind, e.g. Rule")
     .action(lazily(async () => (await load()).getDocuments()))
+}
+
+function addTestRule(program: Command, lazily: Lazily): void {
+  atNode(program.command("test-rule"))
+    .summary("show when a rule would have fired")
+    .description(
+      "Runs the rules of a file, which need not be applied, against the readings that a node has stored, and shows when " +
+        "they would have fired and what they would have done. Nothing is performed.",
+    )
+    .argument("<file>", "YAML or JSON file with rules, or - for stdin")
+    .option("--from <time>", "from this time on, or so long ago, e.g. 7d (default: a day before --to)")
+    .option("--to <time>", "before this time, or so long ago (default: now)")
+    .option("--limit <n>", "list at most so many firings; all are counted (default: 100)")
+    .option("--received", "readings come when the node received them, late ones too; not when devices measured them")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  brume test-rule rules/too-warm.yaml --from 7d
+  brume test-rule rule.yaml --from 2026-03-01 --to 2026-03-02 --json`,
+    )
+    .action(lazily(async () => (await import("./commands/test-rule.ts")).testRule))
 }
 
 function addApply(program: Command, lazily: Lazily): void {

@@ -25,17 +25,21 @@ import type { Mqtt } from "./devices/mqtt/mqtt.ts"
 import { defaultPayloadLimits, type PayloadLimits } from "./devices/payload/limits.ts"
 import { type OpenedTwins, openTwins } from "./devices/twins/twins.ts"
 import { openDisk } from "./disk/disk.ts"
-import { documentKinds } from "./document-kinds.ts"
+import { documentKindsOf } from "./document-kinds.ts"
 import { type OpenedDocuments, openDocuments } from "./documents/documents.ts"
 import type { OpenedEffects } from "./effects/effects.ts"
+import { openFunctionRooms } from "./function-room.ts"
+import type { OpenedFunctions } from "./functions/functions.ts"
 import { createMetrics, type Registry } from "./metrics/metrics.ts"
 import { openProcessMetrics } from "./metrics/process-metrics.ts"
 import { openMqttFront } from "./mqtt-front.ts"
-import { executorsOf, noFunctions, openNodeEffects } from "./node-effects.ts"
+import { executorsOf, openNodeEffects } from "./node-effects.ts"
 import { createNodeLogger } from "./node-logger.ts"
 import { openQuery } from "./query/query.ts"
+import { type RuleStatus, shownStatus } from "./rules/rule-status.ts"
 import { RuledStore } from "./rules/ruled-store.ts"
 import { openRules, type Rules } from "./rules/rules.ts"
+import { createRuleTrials } from "./rules/trial/trial.ts"
 import { type NodeStore, openStore } from "./store/store.ts"
 import { version } from "./version.ts"
 
@@ -129,6 +133,7 @@ interface Rooms {
   readonly documents: OpenedDocuments
   readonly commands: OpenedCommands
   readonly twins: OpenedTwins
+  readonly functions: OpenedFunctions
   readonly effects: OpenedEffects
   readonly alarms: OpenedAlarms
   readonly rules: Rules
@@ -141,7 +146,11 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
   const { name } = config.node
   const disk = await openDisk(config.store.path, { node: name })
   const store = keep(await openStore({ ...config.store, ...common, disk, logger: logger("store"), node: name }))
-  const documents = openDocuments({ ...common, store, logger: logger("documents"), kinds: documentKinds })
+  const functionRooms = await openFunctionRooms({ ...common, store, disk })
+  keep(functionRooms.runtimes)
+  const functions = keep(functionRooms.functions)
+  const kinds = documentKindsOf(functions)
+  const documents = openDocuments({ ...common, store, logger: logger("documents"), kinds })
   const tokens = await openTokens({
     ...common,
     documents: store,
@@ -190,14 +199,16 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
       access: access.mqtt,
       series: new SeriesCache(),
       payloadLimits: payloadLimitsOf(config),
-      local: joinSubscribers([commands.replies, twins.reports, rules.messages]),
+      local: joinSubscribers([commands.replies, twins.reports, rules.messages, functions.topics]),
     }),
   )
   commands.begin(mqtt.own)
   twins.begin(mqtt.own)
-  effects.begin(executorsOf({ ...common, version, commands, alarms, own: mqtt.own, functions: noFunctions }))
+  functionRooms.begin({ own: mqtt.own, query, commands, documents })
+  effects.begin(executorsOf({ ...common, version, commands, alarms, own: mqtt.own, functions }))
   await rules.begin()
-  const front = { store, ruled, rules, documents, tokens, access, query, mqtt, commands, twins, effects, alarms }
+  const devices = { commands, twins, effects, alarms, functions }
+  const front = { store, ruled, rules, documents, tokens, access, query, mqtt, ...devices }
   const consoleFolder = options.consoleFolder ?? ownConsole
   return { ...front, api: keep(await openFront(common, { ...front, consoleFolder })) }
 }
@@ -211,6 +222,7 @@ async function openFront(
   {
     store,
     ruled,
+    rules,
     documents,
     tokens,
     access,
@@ -218,6 +230,7 @@ async function openFront(
     mqtt,
     commands,
     twins,
+    functions,
     effects,
     alarms,
     consoleFolder,
@@ -242,8 +255,11 @@ async function openFront(
     devices: createDevices({ query }),
     mqtt,
     documents,
+    ruleTrials: createRuleTrials({ node: store.node, query, clock }),
+    documentStatus: { Rule: (rule) => shownOf(rules.status(rule)) },
     commands,
     twins,
+    functions,
     effects,
     alarms,
     live: createLive({ store, metrics, maxListeners: maxConnections, maxQueuedReadings: api.live.maxQueuedReadings }),
@@ -251,6 +267,10 @@ async function openFront(
     logger: logger("api"),
     limits: { maxBodyBytes, maxConnections, requestTimeoutMs },
   })
+}
+
+function shownOf(status: RuleStatus | undefined): Readonly<Record<string, unknown>> | undefined {
+  return status === undefined ? undefined : shownStatus(status)
 }
 
 function commandMappingsOf({ devices }: Config): readonly CommandMapping[] {

@@ -6,6 +6,7 @@ L2: readings that were missed are never invented: each interval in which some ma
     before the readings that come after it.
 L3: the queue to a slow reader is bounded; what it drops is counted and told as a gap.
 """
+
 from __future__ import annotations
 
 import asyncio
@@ -110,7 +111,12 @@ class Feed:
     """Brings readings to its sink, over as many connections as that takes."""
 
     def __init__(
-        self, address: Address, token: Optional[str], context: Optional[ssl.SSLContext], options: LiveOptions, sink: Sink
+        self,
+        address: Address,
+        token: Optional[str],
+        context: Optional[ssl.SSLContext],
+        options: LiveOptions,
+        sink: Sink,
     ) -> None:
         self._address = address
         self._token = token

@@ -1,4 +1,5 @@
 """A WebSocket over asyncio: opens it, and hands out what arrives until the link ends or is dead."""
+
 from __future__ import annotations
 
 import asyncio
@@ -109,7 +110,9 @@ async def _open(
             stream = SocketStream(reader, writer, address, max_bytes)
             stream.begin(rest)
             return stream
-        raise await _refusal(reader, head, rest, address.url) if head.status >= 400 else foreign_answer(address.url, why)
+        raise (
+            await _refusal(reader, head, rest, address.url) if head.status >= 400 else foreign_answer(address.url, why)
+        )
     except BaseException:
         writer.transport.abort()
         raise

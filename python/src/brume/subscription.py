@@ -1,4 +1,5 @@
 """Live readings as an iterator, for programs with threads and for programs with asyncio. The feed is the same."""
+
 from __future__ import annotations
 
 import asyncio

@@ -14,7 +14,16 @@ import type {
   Tokens,
   Twins,
 } from "@brume/core"
-import type { DevicesPort, DocumentStatus, DocumentsPort, IngestPort, LivePort, MqttPort } from "./ports.ts"
+import type { FunctionsPort } from "./function-ports.ts"
+import type {
+  DevicesPort,
+  DocumentStatus,
+  DocumentsPort,
+  IngestPort,
+  LivePort,
+  MqttPort,
+  RuleTrialsPort,
+} from "./ports.ts"
 
 export interface ApiOptions {
   /** `host` without brackets; port 0 lets the system choose. */
@@ -38,8 +47,11 @@ export interface ApiOptions {
   readonly documents: DocumentsPort
   /** @default none: documents show what is kept with them */
   readonly documentStatus?: DocumentStatus
+  /** @default none: rules cannot be tested */
+  readonly ruleTrials?: RuleTrialsPort
   readonly commands: Pick<Commands, "start" | "get" | "ended" | "list">
   readonly twins: Pick<Twins, "get" | "set">
+  readonly functions: FunctionsPort
   readonly effects: EffectOutcomes
   readonly alarms: Alarms
   readonly metrics: Metrics

@@ -1,6 +1,7 @@
 /** What other rooms do for the API. Structural: each room's own types fit without naming these. */
 import type { Socket } from "node:net"
 import type {
+  Action,
   DocumentKind,
   DocumentMistake,
   Documents,
@@ -166,6 +167,46 @@ export interface KeptDocument {
   /** What keeps it from being in force. */
   readonly mistakes: readonly DocumentMistake[]
   readonly bytes: number
+}
+
+/** Rules against stored readings; nothing is performed. */
+export interface RuleTrialsPort {
+  /** Throws `document_invalid`, `query_busy` and what a query throws. */
+  run(request: RuleTrialRequest): Promise<RuleTrial>
+}
+
+/** Times are µs since 1970 UTC. */
+export interface RuleTrialRequest {
+  readonly name: string
+  readonly spec: unknown
+  readonly fromUs: number
+  readonly toUs: number
+  /** When a reading comes: at the device's time, or when the node received it. */
+  readonly by: "time" | "received"
+  /** Most firings that are listed. */
+  readonly limit: number
+}
+
+export interface RuleTrial {
+  readonly fromUs: number
+  readonly toUs: number
+  readonly readings: number
+  readonly fired: number
+  readonly cleared: number
+  readonly firings: readonly TrialFiring[]
+  /** Firings in equal parts of the time. */
+  readonly strip: readonly number[]
+  readonly reachedUs: number
+  readonly notes: readonly string[]
+}
+
+export interface TrialFiring {
+  readonly time: number
+  readonly change: "fired" | "cleared"
+  readonly device?: string
+  readonly property?: string
+  readonly values: Readonly<Record<string, unknown>>
+  readonly actions: readonly Action[]
 }
 
 /** What the owner of a kind says of a document that is in force: members of its `status`, JSON. By kind. */

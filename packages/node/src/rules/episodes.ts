@@ -31,10 +31,11 @@ const retryUs = 1_000_000
 /** A clock that shows less was never set: its times say nothing of the order of readings. µs */
 const plausibleUs = 946_684_800_000_000
 
-interface Occasion {
+export interface Occasion {
   readonly scene: Scene
-  readonly cause: Cause
   readonly gathering: Gathering
+  /** What keys of effects are made of, but the index of the action. */
+  cause(rule: EpisodicRule): Cause
 }
 
 export class Episodes {
@@ -84,7 +85,7 @@ export class Episodes {
     }
     const kind = rule.silenceUs > 0 ? "silence" : "for"
     const { node, epoch } = this.#options.origin
-    const cause = ["rule", rule.name, node, epoch, subject.key, kind, due]
+    const cause = () => ["rule", rule.name, node, epoch, subject.key, kind, due]
     this.#activate(rule, subject, { scene: recalled(subject), cause, gathering })
   }
 
@@ -112,23 +113,23 @@ export class Episodes {
     return subject.phase === "pending" ? Math.max(subject.since + rule.forUs, subject.quietUntil) : undefined
   }
 
-  #hear(rule: EpisodicRule, subject: Subject, { scene, cause, gathering }: Occasion): void {
-    subject.hear(gathering.nowUs)
-    if (subject.phase === "active") {
-      this.#rest(rule, subject)
-      gathering.touch(subject)
-      gathering.fire({ rule: rule.name, actions: rule.clearActions, scope: scene, cause: [...cause, "clear"] })
-    }
+  #hear(rule: EpisodicRule, subject: Subject, occasion: Occasion): void {
+    subject.hear(occasion.gathering.nowUs)
+    if (subject.phase === "active") this.#clear(rule, subject, occasion)
     this.await(rule, subject)
   }
 
-  #maybeClear(rule: EpisodicRule, subject: Subject, holds: boolean | undefined, occasion: Occasion): void {
-    const { scene, cause, gathering } = occasion
-    const isOver = rule.clearWhen === undefined ? holds === false : rule.clearWhen.holds(scene) === true
-    if (!isOver) return
+  #clear(rule: EpisodicRule, subject: Subject, occasion: Occasion): void {
+    const { scene, gathering } = occasion
     this.#rest(rule, subject)
     gathering.touch(subject)
-    gathering.fire({ rule: rule.name, actions: rule.clearActions, scope: scene, cause: [...cause, "clear"] })
+    const cause = [...occasion.cause(rule), "clear"]
+    gathering.fire({ rule: rule.name, actions: rule.clearActions, scope: scene, cause })
+  }
+
+  #maybeClear(rule: EpisodicRule, subject: Subject, holds: boolean | undefined, occasion: Occasion): void {
+    const isOver = rule.clearWhen === undefined ? holds === false : rule.clearWhen.holds(occasion.scene) === true
+    if (isOver) this.#clear(rule, subject, occasion)
   }
 
   /** The condition holds, and has not fired yet. */
@@ -174,8 +175,9 @@ export class Episodes {
     this.#act(rule, occasion)
   }
 
-  #act({ name, actions }: EpisodicRule, { scene, cause, gathering }: Occasion): void {
-    gathering.fire({ rule: name, actions, scope: scene, cause })
+  #act(rule: EpisodicRule, occasion: Occasion): void {
+    const { name, actions } = rule
+    occasion.gathering.fire({ rule: name, actions, scope: occasion.scene, cause: occasion.cause(rule) })
   }
 }
 

@@ -36,7 +36,11 @@ export interface GatheringOptions {
   readonly logger: Logger
   readonly tallies: Tallies
   readonly chain: Chain
+  /** Hears each firing before its actions are planned. */
+  readonly onFire?: FireListener
 }
+
+export type FireListener = (firing: Firing, nowUs: number) => void
 
 /**
  * How far a chain of firings has come. What a firing publishes is taken by the node while its commit is told that it is
@@ -73,9 +77,11 @@ export class Gathering implements Evaluation {
     this.#ifRefused.push(call)
   }
 
-  fire({ rule, actions, scope, cause }: Firing): void {
-    const { effects, logger, tallies } = this.#options
+  fire(firing: Firing): void {
+    const { rule, actions, scope, cause } = firing
+    const { effects, logger, tallies, onFire } = this.#options
     if (!tallies.admit(rule, this.nowUs, this.#chain)) return
+    onFire?.(firing, this.nowUs)
     for (const [index, make] of actions.entries()) {
       try {
         const planned = effects.plan({

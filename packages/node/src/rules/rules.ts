@@ -35,18 +35,18 @@ import { compileRule } from "./compile-rule.ts"
 import type { CompiledRule, EpisodicRule } from "./compiled-rule.ts"
 import { Deadlines } from "./deadlines.ts"
 import { type Due, Episodes } from "./episodes.ts"
-import { type Chain, type Evaluation, Gathering } from "./evaluation.ts"
+import { type Chain, type Evaluation, type FireListener, Gathering } from "./evaluation.ts"
 import { ReadingRules } from "./reading-rules.ts"
 import type { RuleSpec } from "./rule-spec.ts"
+import { type RuleStatus, statusOf } from "./rule-status.ts"
 import { Silences } from "./silences.ts"
 import { parseSubjectKey } from "./subject.ts"
 import { maxSubjects, Subjects } from "./subjects.ts"
-import { Tallies, type Tally } from "./tallies.ts"
+import { Tallies } from "./tallies.ts"
 import { TimeRules } from "./time-rules.ts"
 import { TopicRules } from "./topic-rules.ts"
 import { WindowRules } from "./window-rules.ts"
 import type { WindowResult } from "./windows/window-result.ts"
-import type { WindowStatus } from "./windows/windowed.ts"
 import { openWindows, type Windows } from "./windows/windows.ts"
 
 export interface RulesOptions {
@@ -60,22 +60,8 @@ export interface RulesOptions {
   readonly metrics: Metrics
   /** Series and topics that rules remember, all together. @default 200000 */
   readonly maxRemembered?: number
-}
-
-/** How a rule stands. Times are µs since 1970 UTC. */
-export interface RuleStatus extends Tally {
-  readonly state: "enabled" | "disabled" | "broken"
-  /** Series or topics for which its condition holds, but not yet for long enough. */
-  readonly pending: number
-  /** Series or topics for which it fired and has not cleared. */
-  readonly active: number
-  /** When a schedule fires next, or when the next series has been pending for long enough. */
-  readonly next: number | undefined
-  /** Times that a condition failed, and why last. */
-  readonly conditionFailures: number
-  readonly lastConditionFailure: string | undefined
-  /** Of a rule with windows. */
-  readonly window?: WindowStatus
+  /** Hears each firing before its actions are planned; for tests of rules. */
+  readonly onFire?: FireListener
 }
 
 /** What the rules make of a message. */
@@ -178,25 +164,15 @@ class OpenRules implements Rules {
   status(name: string): RuleStatus | undefined {
     const known = this.#rules.get(name)
     if (known === undefined) return undefined
-    const { rule } = known
-    const window = this.#windows.status(name)
-    let [pending, active, due] = [0, 0, Number.POSITIVE_INFINITY]
-    for (const { phase, awaited } of this.#subjects.ofRule(name)) {
-      if (phase === "pending") pending++
-      else if (phase === "active") active++
-      if (awaited !== 0) due = Math.min(due, awaited)
-    }
-    const conditions = [rule?.when, rule !== undefined && rule.kind !== "time" ? rule.clearWhen : undefined]
-    return {
-      ...this.#tallies.get(name),
-      state: rule !== undefined ? "enabled" : isEnabled(known.document) ? "broken" : "disabled",
-      pending,
-      active,
-      next: this.#times.nextOf(name) ?? (Number.isFinite(due) ? due : undefined),
-      conditionFailures: conditions.reduce((sum, condition) => sum + (condition?.failures ?? 0), 0),
-      lastConditionFailure: conditions.find((condition) => condition?.failure !== undefined)?.failure,
-      ...(window === undefined ? {} : { window }),
-    }
+    const { rule, document } = known
+    return statusOf({
+      state: rule !== undefined ? "enabled" : isEnabled(document) ? "broken" : "disabled",
+      rule,
+      tally: this.#tallies.get(name),
+      subjects: this.#subjects.ofRule(name),
+      next: this.#times.nextOf(name),
+      window: this.#windows.status(name),
+    })
   }
 
   async begin(): Promise<void> {

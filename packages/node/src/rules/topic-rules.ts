@@ -1,6 +1,6 @@
 /** Rules on messages, whatever they mean as readings. They meet a message in its own turn, and are in its commit. */
 import { matchesFilter } from "@brume/core"
-import { isStateful, type TopicRule } from "./compiled-rule.ts"
+import { type EpisodicRule, isStateful, type TopicRule } from "./compiled-rule.ts"
 import type { Episodes } from "./episodes.ts"
 import type { Gathering } from "./evaluation.ts"
 import { TopicScope, textOfPayload } from "./scope.ts"
@@ -61,10 +61,8 @@ export class TopicRules {
     const { origin, episodes } = this.#options
     const number = ++this.#messages
     const scene = new TopicScope(message.topic, textOfPayload(message.payload), gathering.nowUs)
-    for (const { rule, subject } of listeners) {
-      const cause = ["rule", rule.name, origin.node, origin.epoch, nextSeq, "message", number]
-      episodes.meet(rule, subject, { scene, cause, gathering })
-    }
+    const cause = ({ name }: EpisodicRule) => ["rule", name, origin.node, origin.epoch, nextSeq, "message", number]
+    for (const { rule, subject } of listeners) episodes.meet(rule, subject, { scene, cause, gathering })
   }
 }
 

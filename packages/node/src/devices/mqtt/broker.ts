@@ -178,6 +178,16 @@ export class Broker {
     return this.publish(message, topic, sender)
   }
 
+  /** A message of a part of the node, as if a client had sent it. (O4 in own-messages.ts) */
+  sendOwn(own: OwnMessage, records: readonly KeyedRecord[]): Promise<void> {
+    const { intake } = this
+    for (const record of records) intake.record(record)
+    this.publishOwn(messageOf(own))
+    return new Promise((resolve, reject) => {
+      intake.afterwards((error) => (error === undefined ? resolve() : reject(error)))
+    })
+  }
+
   /** A message of a part of the node that has a commit of its own. (O1, O3 in own-messages.ts) */
   planOwn(own: OwnMessage): PlannedMessage {
     const message = messageOf(own)

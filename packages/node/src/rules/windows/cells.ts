@@ -87,8 +87,7 @@ export class Cells {
   add(cell: number, { time, value, text }: Sample): void {
     const { needs } = this.#options
     this.#columns.add(cell, time, value)
-    // Only NaN differs from itself.
-    if (needs.values && value === value) this.#values[cell]!.add(value)
+    if (needs.values && !Number.isNaN(value)) this.#values[cell]!.add(value)
     if (needs.texts && text !== undefined) addText(this.#texts[cell]!, time, text)
   }
 
@@ -231,8 +230,7 @@ class Columns {
       if (time < this.begin[cell]!) this.begin[cell] = time
       if (time > this.end[cell]!) this.end[cell] = time
     }
-    // Only NaN differs from itself.
-    if (value !== value) return
+    if (Number.isNaN(value)) return
     const count = ++this.count[cell]!
     if (sum) this.sum[cell]! += value
     if (moments) {

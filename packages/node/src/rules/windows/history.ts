@@ -98,8 +98,9 @@ export class History {
     sample.time = row.time as number
     sample.value = (row.value as number | null) ?? Number.NaN
     sample.text = (row.text as string | null | undefined) ?? undefined
-    run.advance(row.received as number)
-    run.add(group, sample, row.seq as number)
+    const received = row.received as number
+    run.advance(received)
+    run.add(group, sample, row.seq as number, received)
   }
 
   #groupOf(device: string, property: string): number {

@@ -132,7 +132,7 @@ export class OpenRun {
     for (const { series, received, seq, ...sample } of this.#gathered ?? []) {
       const group = run.groupOf(series)
       run.advance(received)
-      if (group !== noGroup) run.add(group, sample, seq)
+      if (group !== noGroup) run.add(group, sample, seq, received)
     }
     this.#gathered = undefined
     run.state = "running"

@@ -1,6 +1,6 @@
 /** What each series is to the rules with windows, found once and kept with the series. */
 import type { ReadingBatch, Series } from "@brume/core"
-import { noGroup, type WindowRun } from "./window-run.ts"
+import { noGroup, noRoom, type WindowRun } from "./window-run.ts"
 
 /** One rule's windows, as the log knows them and as they run. */
 export interface Holder {
@@ -51,14 +51,17 @@ export class SeriesUses<H extends Holder> {
     const known = this.#found.get(series)
     if (known?.version === this.#version) return known.uses
     const uses: Use<H>[] = []
+    let isFinal = true
     for (const holder of this.#holders()) {
       const { run } = holder
       const { version } = run
       const group = run.groupOf(series)
       if (run.version !== version) this.#version++
       if (group !== noGroup) uses.push({ holder, group })
+      // There may be room for it later.
+      if (group === noRoom) isFinal = false
     }
-    this.#found.set(series, { version: this.#version, uses: uses.length === 0 ? none : uses })
+    if (isFinal) this.#found.set(series, { version: this.#version, uses: uses.length === 0 ? none : uses })
     return uses
   }
 }

@@ -56,7 +56,7 @@ export class Sessions implements Shape {
     const { gapUs, sizeUs, latenessUs } = this.#plan
     const { time } = sample
     if (time < this.#closedToOf(group)) return taken.late
-    const sessions = (this.#open[group] ??= [])
+    const sessions = this.#openOf(group)
     let joined: Session | undefined
     for (const session of sessions) {
       if (time - session.last >= gapUs || session.start - time >= gapUs || time >= session.limit) continue
@@ -110,6 +110,15 @@ export class Sessions implements Shape {
   oldestOpen(atUs: number): number {
     const { sizeUs, latenessUs } = this.#plan
     return floorDivided(atUs - latenessUs, sizeUs) * sizeUs
+  }
+
+  #openOf(group: number): Session[] {
+    let sessions = this.#open[group]
+    if (sessions === undefined) {
+      sessions = []
+      this.#open[group] = sessions
+    }
+    return sessions
   }
 
   #closedToOf(group: number): number {

@@ -25,6 +25,9 @@ export interface WindowRunOptions {
   readonly toldUs: number
 }
 
+/** A clock that is set back by more takes the windows with it. µs */
+const jumpUs = 60_000_000
+
 /** What one series is to the rule: nothing, or its group. */
 export const noGroup = -1
 /** There was no room for its group. */
@@ -104,18 +107,19 @@ export class WindowRun {
     if (toUs <= this.#advancedUs) return
     this.#advancedUs = toUs
     this.#shape.advance(toUs)
-    this.#groups.closed()
   }
 
-  /** The clock was ahead and was set back. */
-  setBack(toUs: number): void {
-    this.#advancedUs = toUs
-    this.#toldUs = Math.min(this.#toldUs, toUs)
-    this.#shape.setBack(toUs)
+  /** As {@link advance}, for the clock of now: it may have been ahead, and set back. */
+  follow(nowUs: number): void {
+    if (nowUs < this.#advancedUs - jumpUs) this.#setBack(nowUs)
+    else this.advance(nowUs)
   }
 
-  /** @param seq of the reading */
-  add(group: number, sample: Sample, seq: number): void {
+  /**
+   * @param seq of the reading
+   * @param received when it is read again: it may have counted in a window that was told, or have been late for it
+   */
+  add(group: number, sample: Sample, seq: number, received = Number.POSITIVE_INFINITY): void {
     if (group === noRoom) {
       this.#overflow("groups")
       return
@@ -123,7 +127,7 @@ export class WindowRun {
     const what = this.#shape.take(group, sample)
     if (what === taken.whole) return
     if (what === taken.full) this.#overflow("windows")
-    else this.#noteLate(group, sample.time, seq)
+    else this.#noteLate(group, sample.time, seq, received)
   }
 
   /** Takes the results out that are to be told. */
@@ -151,8 +155,15 @@ export class WindowRun {
     this.#cells.close()
   }
 
+  #setBack(toUs: number): void {
+    this.#advancedUs = toUs
+    this.#toldUs = Math.min(this.#toldUs, toUs)
+    this.#shape.setBack(toUs)
+  }
+
   #onClose(group: number, startUs: number, endUs: number, cell: number): void {
     const { plan } = this.rule
+    this.#groups.closed()
     if (endUs + plan.latenessUs <= this.#toldUs) return
     if (this.#cells.isApproximate(cell)) this.#approximate++
     const aggregates = this.#cells.read(cell, plan.aggregates)
@@ -165,10 +176,14 @@ export class WindowRun {
     this.results.push(resultOf({ rule: this.rule.name, node: this.#options.node, plan }, extent, values))
   }
 
-  #noteLate(group: number, time: number, seq: number): void {
+  #noteLate(group: number, time: number, seq: number, received: number): void {
+    const { sizeUs, latenessUs, late } = this.rule.plan
+    const shape = this.#shape
+    const starts =
+      shape instanceof Panes ? shape.closedAt(time).filter((start) => received >= start + sizeUs + latenessUs) : [time]
+    if (starts.length === 0) return
     this.#lateCount++
-    if (this.rule.plan.late !== "update") return
-    const starts = this.#shape instanceof Panes ? this.#shape.closedAt(time) : [time]
+    if (late !== "update") return
     for (const start of starts) if (!this.late.add(this.#groups.at(group), start, seq)) this.#overflow("late windows")
   }
 

@@ -61,8 +61,6 @@ const longestSleepMs = 30_000
 const retryMs = 1_000
 /** Late readings of so long are told together. ms */
 const latePauseMs = 1_000
-/** A clock that was set back by more takes the windows with it. µs */
-const jumpUs = 60_000_000
 
 export function openWindows(options: WindowsOptions): Windows {
   return new OpenWindows(options)
@@ -148,7 +146,7 @@ class OpenWindows implements Windows {
     if (bySlot === undefined || this.#isClosed) return
     const { received, seriesIndex, kind, time, value, payload } = batch
     for (let slot = 0; slot < batch.series.length; slot++)
-      for (const { holder } of bySlot[slot]!) if (holder.isRunning) holder.run.advance(received)
+      for (const { holder } of bySlot[slot]!) if (holder.isRunning) holder.run.follow(received)
     const sample = this.#sample
     for (let row = 0; row < batch.length; row++) {
       const slot = seriesIndex[row]!
@@ -202,9 +200,7 @@ class OpenWindows implements Windows {
       // V3: what was appended before now is heard when this resolves.
       if (store.durableSeq < store.nextSeq) await store.put([]).durable
       for (const { run, isRunning } of this.#runs.values()) {
-        if (!isRunning) continue
-        if (run.advancedUs > nowUs + jumpUs) run.setBack(nowUs)
-        run.advance(nowUs)
+        if (isRunning) run.follow(nowUs)
       }
       if (nowUs >= this.#lateDueUs && !this.#isUpdating) void this.#update()
       await this.#tell()
