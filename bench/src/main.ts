@@ -6,6 +6,7 @@ import { idle } from "./idle.ts"
 import { ingest } from "./ingest.ts"
 import { line } from "./line.ts"
 import { query } from "./query.ts"
+import { rules } from "./rules.ts"
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -23,6 +24,7 @@ const benchmarks: Readonly<Record<string, (given: typeof options) => Promise<voi
   ingest,
   fanout,
   connections,
+  rules,
 }
 const chosen = benchmarks[positionals[0] ?? ""]
 if (chosen === undefined) {

@@ -4,6 +4,7 @@
  */
 import type {
   Clock,
+  DocumentKind,
   FogError,
   Metrics,
   Query,
@@ -12,7 +13,8 @@ import type {
   RunningQuery,
   TokenRequest,
 } from "@brume/core"
-import { SeededRandom, SilentLogger, VirtualClock } from "@brume/testkit"
+import { MemoryDisk, SeededRandom, SilentLogger, VirtualClock } from "@brume/testkit"
+import { type OpenedAlarms, openAlarms } from "../../packages/node/src/alarms/alarms.ts"
 import { type Api, openApi } from "../../packages/node/src/api/api.ts"
 import { type App, createApp } from "../../packages/node/src/api/app.ts"
 import type { ApiOptions } from "../../packages/node/src/api/options.ts"
@@ -25,7 +27,13 @@ import { createLive } from "../../packages/node/src/devices/live.ts"
 import { joinSubscribers } from "../../packages/node/src/devices/local-subscribers.ts"
 import type { Mqtt } from "../../packages/node/src/devices/mqtt/mqtt.ts"
 import { openTwins } from "../../packages/node/src/devices/twins/twins.ts"
+import { documentKinds } from "../../packages/node/src/document-kinds.ts"
+import { openDocuments } from "../../packages/node/src/documents/documents.ts"
+import { type OpenedEffects, openEffects } from "../../packages/node/src/effects/effects.ts"
+import { openFunctions } from "../../packages/node/src/functions/functions.ts"
 import { createMetrics } from "../../packages/node/src/metrics/metrics.ts"
+import { createRuleTrials } from "../../packages/node/src/rules/trial/trial.ts"
+import { fakeRuntimes } from "./fake-runtimes.ts"
 import { MemoryStore } from "./memory-store.ts"
 import { openRigFront } from "./mqtt-front.ts"
 
@@ -38,6 +46,9 @@ export interface ApiRig {
   readonly logger: SilentLogger
   readonly metrics: Metrics & { expose(): Promise<string> }
   readonly mqtt: Mqtt
+  /** Carries nothing out until a test says by whom. */
+  readonly effects: OpenedEffects
+  readonly alarms: OpenedAlarms
   readonly admin: string
   readonly options: ApiOptions
   /** What statements answer; one row by default. */
@@ -51,7 +62,12 @@ export interface ApiRig {
   listen(options?: Partial<ApiOptions>): Promise<Api>
 }
 
-export async function apiRig(): Promise<ApiRig> {
+export interface ApiRigOptions {
+  /** @default those of the node */
+  readonly kinds?: readonly DocumentKind[]
+}
+
+export async function apiRig({ kinds = documentKinds }: ApiRigOptions = {}): Promise<ApiRig> {
   const clock = new VirtualClock()
   const logger = new SilentLogger()
   const random = new SeededRandom(1)
@@ -67,10 +83,16 @@ export async function apiRig(): Promise<ApiRig> {
   })
   const commands = openCommands({ store, clock: machineClock, random, logger, metrics })
   const twins = openTwins({ store, clock: machineClock, logger })
+  const alarms = openAlarms({ store, clock, logger, metrics })
+  const effects = await openEffects({ store, clock, random, logger, metrics })
   const local = joinSubscribers([commands.replies, twins.reports])
   const mqtt = await openRigFront({ store, clock: machineClock, random, logger, metrics, local })
   commands.begin(mqtt.own)
   twins.begin(mqtt.own)
+  const functions = await openFunctions({
+    ...{ store, disk: new MemoryDisk(), clock: machineClock, random, logger, metrics, runtimes: fakeRuntimes() },
+    timetables: { parse: () => "cannot be read" },
+  })
   const { credentials, bans } = openAccess({
     documents: store,
     tokens,
@@ -103,8 +125,13 @@ export async function apiRig(): Promise<ApiRig> {
     ingest: createIngest({ store, clock, logger, metrics }),
     devices: devicesOf(store),
     mqtt,
+    documents: openDocuments({ store, clock, logger, kinds }),
+    ruleTrials: createRuleTrials({ node: store.node, query: { rows: async () => [] }, clock: machineClock }),
     commands,
     twins,
+    functions,
+    effects,
+    alarms,
     live: createLive({ store, metrics }),
     metrics,
     expose: () => metrics.expose(),
@@ -118,6 +145,8 @@ export async function apiRig(): Promise<ApiRig> {
     logger,
     metrics,
     mqtt,
+    effects,
+    alarms,
     admin: tokens.madeAdmin!.secret.reveal(),
     options,
     async token(request: Partial<TokenRequest>) {

@@ -66,14 +66,18 @@ export {
   type Action,
   type ActionType,
   type AlarmAction,
+  actionTypes,
   type CommandAction,
   type Effect,
+  type EffectFilter,
   type EffectInfo,
   type EffectOutcome,
+  type EffectOutcomes,
   type EffectState,
   type Effects,
   type Executor,
   type Executors,
+  effectStates,
   type FunctionAction,
   type Planned,
   type PlannedAction,
@@ -95,6 +99,25 @@ export {
   toProblem,
 } from "./errors.ts"
 export {
+  type EventTrigger,
+  type FunctionBatch,
+  type FunctionFailure,
+  type FunctionInfo,
+  type FunctionLimits,
+  type FunctionLogLevel,
+  type FunctionLogLine,
+  type FunctionSpec,
+  type FunctionState,
+  type FunctionTrigger,
+  type FunctionVersionInfo,
+  functionLogLevels,
+  type HttpTrigger,
+  type ReadingTrigger,
+  type ScheduleTrigger,
+  type SecretInfo,
+  type TopicTrigger,
+} from "./function-spec.ts"
+export {
   type FunctionCall,
   type FunctionRuntime,
   type Functions,
@@ -102,6 +125,8 @@ export {
   functionRuntimes,
   functionTriggers,
 } from "./functions.ts"
+export { nearest } from "./nearest.ts"
+export { fillPayload, payloadTemplateProblem } from "./payload-template.ts"
 export type {
   CancelSignal,
   Query,

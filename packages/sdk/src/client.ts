@@ -1,11 +1,17 @@
 /** The client of one node: everything that its HTTP API offers, typed. Holds no connection until it is used. */
 import { FogError, type QueryFormat } from "@brume/core"
+import { type AlarmRoom, createAlarms } from "./alarms.ts"
 import { type BanRoom, createBans } from "./bans.ts"
 import { type ClientRoom, createClients } from "./clients.ts"
+import { type CommandRoom, createCommands } from "./commands.ts"
 import { type CredentialRoom, createCredentials } from "./credentials.ts"
 import { createDevices, type Devices } from "./devices.ts"
+import { createDocuments, type DocumentRoom } from "./documents.ts"
+import { createEffects, type EffectRoom } from "./effects.ts"
+import { createFunctions, type FunctionRoom } from "./functions.ts"
 import { type LiveFilter, type LiveOptions, type LiveSubscription, openLive } from "./live/live.ts"
 import { socketDriver } from "./live/socket.ts"
+import type { LivePort } from "./live/stream.ts"
 import {
   collectBytes,
   type Json,
@@ -17,10 +23,13 @@ import {
   queryStream,
 } from "./query.ts"
 import type { ReadingInput } from "./readings.ts"
+import { createRules, type RuleRoom } from "./rules.ts"
 import { createQueries, type Queries } from "./running.ts"
+import { createSecrets, type SecretRoom } from "./secrets.ts"
 import { type NodeStatus, nodeStatus } from "./status.ts"
 import { createTokens, type TokenRoom } from "./tokens.ts"
 import { createTransport, type RetryPolicy, type TokenSource, type Transport } from "./transport.ts"
+import { createTwins, type TwinRoom } from "./twins.ts"
 import {
   type LineProtocolInput,
   type NdjsonInput,
@@ -147,6 +156,24 @@ export interface BrumeClient {
    */
   readonly devices: Devices
   /**
+   * What devices are told to do, and what became of it.
+   *
+   * @example
+   * ```ts
+   * const { state, output } = await client.commands.send({ device: "hall/pump", command: "start", input: { speed: 3 } })
+   * ```
+   */
+  readonly commands: CommandRoom
+  /**
+   * What devices should be, and what they say they are.
+   *
+   * @example
+   * ```ts
+   * const { delta } = await client.twins.set("hall/fan", { speed: 3 })
+   * ```
+   */
+  readonly twins: TwinRoom
+  /**
    * Readings as they become durable, over connections that may break.
    *
    * @example
@@ -156,6 +183,51 @@ export interface BrumeClient {
    * ```
    */
   live(filter?: LiveFilter, options?: LiveOptions): LiveSubscription
+  /**
+   * Alarms that rules and functions raise and clear, and what people do about them.
+   *
+   * @example
+   * ```ts
+   * for (const { id, message } of await client.alarms.list({ state: "raised" })) console.log(id, message)
+   * ```
+   */
+  readonly alarms: AlarmRoom
+  /**
+   * What rules and functions did to the world, and how it ended.
+   *
+   * @example
+   * ```ts
+   * for await (const { target, message } of client.effects.list({ state: "in-doubt" })) console.log(target, message)
+   * ```
+   */
+  readonly effects: EffectRoom
+  /**
+   * Desired state that people write, such as rules and functions.
+   *
+   * @example
+   * ```ts
+   * const [{ change }] = await client.documents.apply({
+   *   apiVersion: "brume.dev/v1",
+   *   kind: "Rule",
+   *   metadata: { name: "cold-room-too-warm" },
+   *   spec: {
+   *     on: { device: "cold/+", property: "temperature" },
+   *     when: "value > 8",
+   *     actions: [{ alarm: { name: "too-warm" } }],
+   *   },
+   * })
+   * ```
+   */
+  readonly documents: DocumentRoom
+  /**
+   * Rules against what is stored, before they are applied.
+   *
+   * @example
+   * ```ts
+   * const { fired, firings } = await client.rules.test(rule, { from: new Date(Date.now() - 7 * 86_400_000) })
+   * ```
+   */
+  readonly rules: RuleRoom
   /**
    * Who may do what; needs an admin's token.
    *
@@ -192,6 +264,24 @@ export interface BrumeClient {
    * ```
    */
   readonly bans: BanRoom
+  /**
+   * Functions: called, deployed, listed, and what they say.
+   *
+   * @example
+   * ```ts
+   * const { fahrenheit } = await client.functions.invoke<{ fahrenheit: number }>("convert", { celsius: 4.2 })
+   * ```
+   */
+  readonly functions: FunctionRoom
+  /**
+   * Secrets that functions may read; needs an admin's token.
+   *
+   * @example
+   * ```ts
+   * await client.secrets.set("chat-token", "xoxb-…")
+   * ```
+   */
+  readonly secrets: SecretRoom
   /** The node's name, version and store. */
   status(options?: { readonly signal?: AbortSignal }): Promise<NodeStatus>
 }
@@ -234,11 +324,19 @@ export function createClient(options: ClientOptions): BrumeClient {
     },
     queries: createQueries(transport),
     devices: createDevices(transport),
-    live: (filter, live) => openLive(livePort(transport), filter, live),
+    live: (filter, live) => openLive(livePort(transport, "v1/live"), filter, live),
+    alarms: createAlarms(transport, livePort(transport, "v1/live/alarms")),
+    effects: createEffects(transport),
+    commands: createCommands(transport),
+    twins: createTwins(transport),
+    documents: createDocuments(transport),
+    rules: createRules(transport),
     tokens: createTokens(transport),
     clients: createClients(transport),
     credentials: createCredentials(transport),
     bans: createBans(transport),
+    functions: createFunctions(transport),
+    secrets: createSecrets(transport),
     status: ({ signal } = {}) => nodeStatus(transport, signal),
   }
 }
@@ -266,8 +364,8 @@ function badUrl(url: string, why: string, cause?: unknown): FogError {
   })
 }
 
-function livePort(transport: Transport) {
-  const url = new URL("v1/live", transport.base)
+function livePort(transport: Transport, path: string): LivePort {
+  const url = new URL(path, transport.base)
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:"
   return {
     url,

@@ -8,13 +8,17 @@ import { type BodyReader, createBodyReader } from "./body.ts"
 import { createBodyBudget } from "./body-budget.ts"
 import { type Connections, createConnections } from "./connections.ts"
 import { buildDocument, registerDocument } from "./document.ts"
+import { addDocumentBody } from "./document-body.ts"
 import { createGate } from "./gate.ts"
 import { addJsonBody, jsonBodyBytes } from "./json-body.ts"
-import { addLiveRoute, type LiveConnections } from "./live/live-route.ts"
+import { addAlarmsLiveRoute } from "./live/alarms-route.ts"
+import { addLiveRoute } from "./live/live-route.ts"
+import { type LiveConnections, LiveStreams } from "./live/live-streams.ts"
 import { addMqttRoute, type MqttSockets } from "./live/mqtt-route.ts"
 import { type ApiLimits, type ApiOptions, resolveLimits } from "./options.ts"
 import { createProblemHandler } from "./problems.ts"
 import { addRequestHooks, createRequestIds, notFound, type Requests } from "./requests.ts"
+import { addAlarmRoutes } from "./routes/alarms.ts"
 import { addBanRoutes } from "./routes/bans.ts"
 import { addClientRoutes } from "./routes/clients.ts"
 import { addCommandRoutes } from "./routes/commands.ts"
@@ -22,10 +26,17 @@ import { addConsoleRoutes, sendPlaceholder } from "./routes/console.ts"
 import { addCredentialRoutes } from "./routes/credentials.ts"
 import { addDeviceRoutes } from "./routes/devices.ts"
 import { addDocsRoutes } from "./routes/docs.ts"
+import { addDocumentRoutes } from "./routes/documents.ts"
+import { addEffectRoutes } from "./routes/effects.ts"
+import { addFunctionLogRoute, type LogFollowers } from "./routes/function-logs.ts"
+import { addFunctionMount } from "./routes/function-mount.ts"
+import { addFunctionCalls, addFunctionRoutes } from "./routes/functions.ts"
 import { addInfluxRoutes } from "./routes/influx.ts"
 import { addNodeRoutes } from "./routes/node.ts"
 import { addQueryRoutes } from "./routes/query.ts"
 import { addReadingsRoute } from "./routes/readings.ts"
+import { addRuleTrialRoutes } from "./routes/rule-trials.ts"
+import { addSecretRoutes } from "./routes/secrets.ts"
 import { addTokenRoutes } from "./routes/tokens.ts"
 import { addTwinRoutes } from "./routes/twins.ts"
 import { type AcceptWebSocket, addUpgrades } from "./upgrades.ts"
@@ -36,6 +47,7 @@ export interface App {
   readonly requests: Requests
   readonly live: LiveConnections
   readonly mqtt: MqttSockets
+  readonly logs: LogFollowers
 }
 
 export async function createApp(options: ApiOptions): Promise<App> {
@@ -69,7 +81,7 @@ export async function createApp(options: ApiOptions): Promise<App> {
     invite: connections.invite,
     metrics: options.metrics,
   })
-  const sockets = await addRoutes(app, options, { limits, readBody, accept })
+  const sockets = await addRoutes(app, options, { limits, readBody, accept, authenticate })
   await app.ready()
   return { fastify: app, limits, requests, ...sockets }
 }
@@ -109,27 +121,42 @@ interface RouteParts {
   readonly limits: ApiLimits
   readonly readBody: BodyReader
   readonly accept: AcceptWebSocket
+  readonly authenticate: ReturnType<typeof createAuthentication>
 }
 
 async function addRoutes(
   app: FastifyInstance,
   options: ApiOptions,
-  { limits, readBody, accept }: RouteParts,
-): Promise<Pick<App, "live" | "mqtt">> {
+  { limits, readBody, accept, authenticate }: RouteParts,
+): Promise<Pick<App, "live" | "mqtt" | "logs">> {
   const bodies = { ...options, readBody, maxBodyBytes: limits.maxBodyBytes }
   addJsonBody(app, readBody)
   await app.register(async (scope) => {
     leaveBodiesAlone(scope)
     addReadingsRoute(scope, bodies)
+    addFunctionCalls(scope, bodies)
+    addFunctionMount(scope, { ...bodies, authenticate })
   })
   addDeviceRoutes(app, options)
   addCommandRoutes(app, options)
   addTwinRoutes(app, options)
+  addFunctionRoutes(app, bodies)
+  const logs = addFunctionLogRoute(app, { ...options, stallMs: limits.stallMs })
+  addSecretRoutes(app, options.functions)
+  addEffectRoutes(app, options)
+  addAlarmRoutes(app, options)
+  await app.register(async (scope) => {
+    addDocumentBody(scope, readBody)
+    addDocumentRoutes(scope, options)
+  })
+  addRuleTrialRoutes(app, options)
   addQueryRoutes(app, { ...options, stallMs: limits.stallMs })
-  const live = addLiveRoute(app, { ...options, accept, maxConnections: limits.maxLiveConnections })
+  const streams = new LiveStreams({ ...options, maxConnections: limits.maxLiveConnections })
+  addLiveRoute(app, { ...options, streams, accept })
+  addAlarmsLiveRoute(app, { ...options, streams, accept })
   const mqtt = addMqttRoute(app, { ...options, accept, maxConnections: limits.maxMqttConnections })
   addClientRoutes(app, options)
-  addTokenRoutes(app, { tokens: options.tokens, onRevoked: () => live.checkTokens() })
+  addTokenRoutes(app, { tokens: options.tokens, onRevoked: () => streams.checkTokens() })
   addCredentialRoutes(app, options)
   addBanRoutes(app, options)
   addNodeRoutes(app, options)
@@ -139,7 +166,7 @@ async function addRoutes(
     addInfluxRoutes(scope, bodies)
   })
   await addConsoleRoutes(app, { folder: options.consoleFolder, version: options.version })
-  return { live, mqtt }
+  return { live: streams, mqtt, logs }
 }
 
 /** The handlers read the bodies themselves, whatever their type. */
