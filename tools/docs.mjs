@@ -1,16 +1,23 @@
-/** `npm run docs`: writes the reference pages that follow from the code: errors, configuration, its example, commands. */
+/**
+ * `npm run docs`: writes the reference pages that follow from the code: errors, configuration, its example, schemas of
+ * documents, commands.
+ */
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { build, root } from "./setup.mjs"
 
 /** All generated pages: path below the project → content. */
-export function pages({ errorRegistry, describeConfig, configFlags }) {
+export function pages({ errorRegistry, describeConfig, configFlags, schemas }) {
   const sections = describeConfig()
   return new Map([
     ["docs/reference/errors.md", errorsPage(errorRegistry)],
     ["docs/reference/config.md", configPage(sections, configFlags)],
     ["docs/reference/config.example.yaml", configExample(sections)],
+    ...[...schemas].map(([kind, schema]) => [
+      `docs/reference/${kind.toLowerCase()}.schema.json`,
+      `${JSON.stringify(schema, null, 2)}\n`,
+    ]),
   ])
 }
 
@@ -166,8 +173,9 @@ function exampleValue(key) {
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   await build()
   const { errorRegistry } = await import("@brume/core")
-  const { describeConfig, configFlags } = await import("@brume/node")
-  for (const [path, content] of pages({ errorRegistry, describeConfig, configFlags })) {
+  const { describeConfig, configFlags, documentSchemas } = await import("@brume/node")
+  const schemas = await documentSchemas()
+  for (const [path, content] of pages({ errorRegistry, describeConfig, configFlags, schemas })) {
     writeFileSync(join(root, path), content)
     console.log(path)
   }

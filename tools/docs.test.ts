@@ -1,14 +1,14 @@
 import { readFile } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
 import { errorRegistry } from "@brume/core"
-import { configFlags, describeConfig, resolveConfig } from "@brume/node"
+import { configFlags, describeConfig, documentSchemas, resolveConfig } from "@brume/node"
 import { expect, test } from "vitest"
 
 const root = fileURLToPath(new URL("..", import.meta.url))
 const { pages } = (await import(new URL("docs.mjs", import.meta.url).href)) as {
   pages(code: Readonly<Record<string, unknown>>): Map<string, string>
 }
-const generated = pages({ errorRegistry, describeConfig, configFlags })
+const generated = pages({ errorRegistry, describeConfig, configFlags, schemas: await documentSchemas() })
 const example = generated.get("docs/reference/config.example.yaml")!
 
 const resolveYaml = (yaml: string) =>

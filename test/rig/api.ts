@@ -4,6 +4,7 @@
  */
 import type {
   Clock,
+  DocumentKind,
   FogError,
   Metrics,
   Query,
@@ -13,6 +14,7 @@ import type {
   TokenRequest,
 } from "@brume/core"
 import { SeededRandom, SilentLogger, VirtualClock } from "@brume/testkit"
+import { type OpenedAlarms, openAlarms } from "../../packages/node/src/alarms/alarms.ts"
 import { type Api, openApi } from "../../packages/node/src/api/api.ts"
 import { type App, createApp } from "../../packages/node/src/api/app.ts"
 import type { ApiOptions } from "../../packages/node/src/api/options.ts"
@@ -25,6 +27,9 @@ import { createLive } from "../../packages/node/src/devices/live.ts"
 import { joinSubscribers } from "../../packages/node/src/devices/local-subscribers.ts"
 import type { Mqtt } from "../../packages/node/src/devices/mqtt/mqtt.ts"
 import { openTwins } from "../../packages/node/src/devices/twins/twins.ts"
+import { documentKinds } from "../../packages/node/src/document-kinds.ts"
+import { openDocuments } from "../../packages/node/src/documents/documents.ts"
+import { type OpenedEffects, openEffects } from "../../packages/node/src/effects/effects.ts"
 import { createMetrics } from "../../packages/node/src/metrics/metrics.ts"
 import { MemoryStore } from "./memory-store.ts"
 import { openRigFront } from "./mqtt-front.ts"
@@ -38,6 +43,9 @@ export interface ApiRig {
   readonly logger: SilentLogger
   readonly metrics: Metrics & { expose(): Promise<string> }
   readonly mqtt: Mqtt
+  /** Carries nothing out until a test says by whom. */
+  readonly effects: OpenedEffects
+  readonly alarms: OpenedAlarms
   readonly admin: string
   readonly options: ApiOptions
   /** What statements answer; one row by default. */
@@ -51,7 +59,12 @@ export interface ApiRig {
   listen(options?: Partial<ApiOptions>): Promise<Api>
 }
 
-export async function apiRig(): Promise<ApiRig> {
+export interface ApiRigOptions {
+  /** @default those of the node */
+  readonly kinds?: readonly DocumentKind[]
+}
+
+export async function apiRig({ kinds = documentKinds }: ApiRigOptions = {}): Promise<ApiRig> {
   const clock = new VirtualClock()
   const logger = new SilentLogger()
   const random = new SeededRandom(1)
@@ -67,6 +80,8 @@ export async function apiRig(): Promise<ApiRig> {
   })
   const commands = openCommands({ store, clock: machineClock, random, logger, metrics })
   const twins = openTwins({ store, clock: machineClock, logger })
+  const alarms = openAlarms({ store, clock, logger, metrics })
+  const effects = await openEffects({ store, clock, random, logger, metrics })
   const local = joinSubscribers([commands.replies, twins.reports])
   const mqtt = await openRigFront({ store, clock: machineClock, random, logger, metrics, local })
   commands.begin(mqtt.own)
@@ -103,8 +118,11 @@ export async function apiRig(): Promise<ApiRig> {
     ingest: createIngest({ store, clock, logger, metrics }),
     devices: devicesOf(store),
     mqtt,
+    documents: openDocuments({ store, clock, logger, kinds }),
     commands,
     twins,
+    effects,
+    alarms,
     live: createLive({ store, metrics }),
     metrics,
     expose: () => metrics.expose(),
@@ -118,6 +136,8 @@ export async function apiRig(): Promise<ApiRig> {
     logger,
     metrics,
     mqtt,
+    effects,
+    alarms,
     admin: tokens.madeAdmin!.secret.reveal(),
     options,
     async token(request: Partial<TokenRequest>) {

@@ -31,14 +31,20 @@ export class MemoryStore implements Store {
     return this.#nextSeq
   }
 
-  /** Holds the disk; returns the function that lets it go on, or fail. */
+  /** Holds the disk; returns the function that lets it go on, or fail: then keyed records are as they were before. */
   hold(): (error?: Error) => void {
     let end: (error?: Error) => void = () => {}
+    const before = new Map(this.#records)
     this.#held = new Promise((resolve, reject) => {
       end = (error) => {
         this.#held = undefined
-        if (error === undefined) resolve()
-        else reject(error)
+        if (error === undefined) {
+          resolve()
+          return
+        }
+        this.#records.clear()
+        for (const [key, value] of before) this.#records.set(key, value)
+        reject(error)
       }
     })
     this.#held.catch(() => {})

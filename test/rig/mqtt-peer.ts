@@ -19,6 +19,9 @@ export interface Arrived {
   readonly qos: number
   readonly retain: boolean
   readonly userProperties: Readonly<Record<string, unknown>>
+  /** With 5.0 alone, where the sender gave them. */
+  readonly responseTopic?: string | undefined
+  readonly correlationData?: string | undefined
 }
 
 export interface Peer extends AsyncDisposable {
@@ -62,6 +65,8 @@ export async function openPeer(options: PeerOptions): Promise<Peer> {
         qos: packet.qos,
         retain: packet.retain,
         userProperties: { ...packet.properties?.userProperties },
+        responseTopic: packet.properties?.responseTopic,
+        correlationData: packet.properties?.correlationData?.toString(),
       })
       if (packet.qos === 1) send({ cmd: "puback", messageId: id })
       else if (packet.qos === 2) send({ cmd: "pubrec", messageId: id })

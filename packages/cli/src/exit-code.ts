@@ -10,6 +10,8 @@ export const exitCodes = {
   5: "what was asked for does not exist",
   6: "busy, locked or full: the same command may succeed later",
   7: "the node did not accept the input: SQL or readings",
+  8: "the device did not do what a command says",
+  9: "in doubt: a device may have done what a command says, and gave no answer in time",
   70: "a fault of Brume itself",
   130: "ended by Ctrl-C",
   143: "ended by SIGTERM",
@@ -25,6 +27,8 @@ const own: Partial<Record<ErrorCode, ExitCode>> = {
   tls_invalid: 2,
   store_not_found: 2,
   node_unreachable: 3,
+  command_rejected: 8,
+  command_in_doubt: 9,
   query_refused: 7,
   store_version: 1,
 }

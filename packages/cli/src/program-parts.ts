@@ -25,3 +25,10 @@ export function atNode(command: Command): Command {
     .option("--token <secret>", "the secret itself; other users of this machine can see it in the process list")
     .option("--json", "JSON on stdout and nothing else there; errors as a problem body on stderr")
 }
+
+/** The verb with this name, to which each part of the tree adds its nouns: `get`, `describe`, `delete`. */
+export function verb(program: Command, name: string): Command {
+  const found = program.commands.find((command) => command.name() === name)
+  if (found === undefined) throw new Error(`There is no verb ${name} yet`)
+  return found
+}

@@ -5,6 +5,8 @@
 import { Command, Option } from "commander"
 import { addDemoCommand } from "./demo/command.ts"
 import { addAccess } from "./program-access.ts"
+import { addDocuments } from "./program-documents.ts"
+import { addCommands, addDescribeCommand, addGetCommands } from "./program-commands.ts"
 import { addClient, addMessages } from "./program-messages.ts"
 import { atNode, collect, type Lazily, type Runner } from "./program-parts.ts"
 import type { Terminal } from "./terminal.ts"
@@ -49,9 +51,13 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
   program.commandsGroup("Messages:")
   addMessages(program, lazily)
   addTestMapping(program, lazily)
+  program.commandsGroup("Devices:")
+  addCommands(program, lazily)
   program.commandsGroup("What a node has:")
   addGet(program, lazily)
   addDescribe(program, lazily)
+  addDelete(program)
+  addDocuments(program, lazily)
   addClient(program, lazily)
   addAccess(program, lazily)
   program.commandsGroup("This command:")
@@ -219,13 +225,14 @@ How topics and payloads become readings: docs/guide/mapping.md`,
 function addGet(program: Command, lazily: Lazily): void {
   const get = program
     .command("get")
-    .summary("list devices, MQTT clients, tokens, credentials, bans or queries")
+    .summary("list devices, rules, functions, MQTT clients, tokens and more")
     .description("Lists what a node has.")
   atNode(get.command("devices"))
     .alias("device")
     .description("Lists devices with their latest values.")
     .option("--device <filter>", "only devices that fit, as often as needed", collect)
     .action(lazily(async () => (await import("./commands/get.ts")).getDevices))
+  addGetCommands(get, lazily)
   atNode(get.command("clients"))
     .alias("client")
     .description("Lists MQTT clients, connected or away; needs a token with the scope admin.")
@@ -253,12 +260,13 @@ function addGet(program: Command, lazily: Lazily): void {
 function addDescribe(program: Command, lazily: Lazily): void {
   const describe = program
     .command("describe")
-    .summary("show all about a device, an MQTT client or the node")
+    .summary("show all about a device, a rule, an MQTT client, the node and more")
     .description("Shows everything that a node knows of one thing.")
   atNode(describe.command("device"))
     .description("Shows each series of a device with its newest reading.")
     .argument("<name>", "the device's name, e.g. cold/room-1")
     .action(lazily(async () => (await import("./commands/describe.ts")).describeDevice))
+  addDescribeCommand(describe, lazily)
   atNode(describe.command("client"))
     .description("Shows an MQTT client: its connection, its session and its subscriptions.")
     .argument("<id>", "its client identifier, as `brume get clients` shows it")
@@ -266,6 +274,10 @@ function addDescribe(program: Command, lazily: Lazily): void {
   atNode(describe.command("node"))
     .description("Shows the state of the node, its store and the token that asks.")
     .action(lazily(async () => (await import("./commands/describe.ts")).describeNode))
+}
+
+function addDelete(program: Command): void {
+  program.command("delete").summary("delete rules and functions").description("Deletes what a node has.")
 }
 
 function addOwn(program: Command, lazily: Lazily): void {

@@ -41,6 +41,8 @@ export interface Metrics {
   counter(name: string, help: string, labels?: readonly string[]): Counter
   /** `read` is called when somebody scrapes. */
   gauge(name: string, help: string, read: () => number): void
+  /** One sample for each value of a label. */
+  gauges(name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): void
   histogram(name: string, help: string, bucketBounds: readonly number[]): Histogram
 }
 

@@ -74,8 +74,9 @@ export interface Documents {
   mistakes(document: unknown): readonly DocumentMistake[]
   /** In the order given; nothing at all when any has mistakes. Throws `document_invalid` and what the store throws. */
   apply(documents: readonly unknown[]): Promise<readonly AppliedDocument[]>
+  /** One that is in force. */
   get(kind: string, name: string): StoredDocument | undefined
-  /** By name. */
+  /** Those that are in force, by name: what the log holds and its kind no longer takes is not among them. */
   list(kind: string): readonly StoredDocument[]
   /** Throws `document_not_found`. */
   delete(kind: string, name: string): Promise<void>

@@ -63,8 +63,11 @@ export interface Effect<A extends Action = Action> {
   readonly created: number
 }
 
+export const actionTypes = ["publish", "command", "function", "webhook", "alarm"] as const satisfies ActionType[]
+
+export const effectStates = ["pending", "done", "failed", "in-doubt"] as const
 /** How an effect stands; all but `pending` are final. */
-export type EffectState = "pending" | "done" | "failed" | "in-doubt"
+export type EffectState = (typeof effectStates)[number]
 
 /** An effect as it is listed. */
 export interface EffectInfo {
@@ -77,7 +80,8 @@ export interface EffectInfo {
   readonly attempts: number
   readonly created: number
   readonly ended?: number
-  /** Why it failed or is in doubt. */
+  /** Why it failed or is in doubt: the code of an error, or a device's own word, and a sentence. */
+  readonly code?: string
   readonly message?: string
 }
 
@@ -85,6 +89,7 @@ export interface EffectInfo {
 export interface EffectOutcome {
   readonly state: Exclude<EffectState, "pending">
   /** Why it failed or is in doubt. */
+  readonly code?: string
   readonly message?: string
 }
 
@@ -100,8 +105,11 @@ export interface Planned {
 
 /** An action that the node does itself, in the commit of its cause. */
 export interface PlannedAction extends Planned {
-  /** Settles after {@link Planned.durable}; never rejects. `undefined` where the node stops first. */
-  readonly ended: Promise<EffectOutcome | undefined>
+  /**
+   * How it ends: said at once where that is certain as soon as the commit is durable; then the outcome is in that commit.
+   * Else it settles after {@link Planned.durable} and never rejects: `undefined` where the node stops first.
+   */
+  readonly ended: EffectOutcome | Promise<EffectOutcome | undefined>
 }
 
 /** Prepares one kind of action for the commit of its cause. Throws a FogError where it certainly cannot be done. */
@@ -109,8 +117,8 @@ export type Planner<A extends Action> = (effect: Effect<A>) => PlannedAction
 
 /**
  * Does one kind of action that happens outside of the log. Resolves when it was done; throws `effect_in_doubt` when nobody
- * knows, and anything else when it certainly was not done. Aborted at the effect's deadline; what has not settled by then is
- * in doubt.
+ * knows, and anything else when it certainly was not done: then, where the code's `retry` is not `never`, it is attempted
+ * again, not before `details.retryAfterMs`. Aborted at the effect's deadline; what has not settled soon after is in doubt.
  */
 export type Executor<A extends Action> = (effect: Effect<A>, signal: CancelSignal) => Promise<void>
 
@@ -135,4 +143,20 @@ export interface Effects {
    * wrong with an action: it is planned as failed.
    */
   plan(effect: Effect): Planned | undefined
+}
+
+export interface EffectFilter {
+  readonly state?: EffectState | undefined
+  readonly source?: string | undefined
+  readonly type?: ActionType | undefined
+  readonly limit: number
+  /** Only effects before this key in the list. */
+  readonly after?: string | undefined
+}
+
+/** What became of effects, for those who look. */
+export interface EffectOutcomes {
+  get(key: string): EffectInfo | undefined
+  /** The newest first. */
+  list(filter: EffectFilter): { readonly effects: readonly EffectInfo[]; readonly next: string | undefined }
 }

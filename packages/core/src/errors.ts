@@ -61,6 +61,7 @@ export const errorRegistry = {
   document_invalid: entry(400, "never", "A document has mistakes; all of them are listed with the path of each."),
   document_not_found: entry(404, "never", "No document of this kind has this name."),
   // effects
+  effect_invalid: entry(400, "never", "An action cannot be done as it is written: its topic, size or terms."),
   effect_in_doubt: entry(504, "never", "An attempt ended without anybody knowing whether it had its effect."),
   effect_not_found: entry(404, "never", "No effect with this key is remembered."),
   effects_busy: entry(503, "later", "More effects are under way than the written limit allows."),
@@ -69,7 +70,15 @@ export const errorRegistry = {
   webhook_failed: entry(502, "later", "The webhook's host cannot be reached, or says that it fails just now."),
   // alarms
   alarm_not_found: entry(404, "never", "No alarm has this id."),
-  alarm_invalid: entry(400, "never", "The description of an alarm or of its silence is malformed."),
+  alarm_invalid: entry(400, "never", "The description of an alarm or of its silence is malformed, or it is over."),
+  alarms_full: entry(503, "later", "As many alarms are raised as the written limit allows."),
+  // functions
+  function_failed: entry(502, "never", "The function threw, cannot be loaded, or its answer is no JSON or too large."),
+  function_timeout: entry(504, "later", "The function did not answer in time, and may have done its work in part."),
+  function_crashed: entry(502, "later", "The function's process ended while the call ran: a limit, a fault, an exit."),
+  function_parked: entry(503, "later", "The function crashed too often and is not started again by itself."),
+  functions_busy: entry(503, "later", "As many calls wait for the function as the written limit allows."),
+  runtime_missing: entry(503, "never", "This machine lacks what runs the function's language."),
   // query
   query_invalid: entry(400, "never", "The SQL statement cannot be parsed or bound."),
   query_refused: entry(403, "never", "The statement is not a plain SELECT over the offered views and functions."),

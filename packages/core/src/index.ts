@@ -66,14 +66,18 @@ export {
   type Action,
   type ActionType,
   type AlarmAction,
+  actionTypes,
   type CommandAction,
   type Effect,
+  type EffectFilter,
   type EffectInfo,
   type EffectOutcome,
+  type EffectOutcomes,
   type EffectState,
   type Effects,
   type Executor,
   type Executors,
+  effectStates,
   type FunctionAction,
   type Planned,
   type PlannedAction,
@@ -102,6 +106,8 @@ export {
   functionRuntimes,
   functionTriggers,
 } from "./functions.ts"
+export { nearest } from "./nearest.ts"
+export { fillPayload, payloadTemplateProblem } from "./payload-template.ts"
 export type {
   CancelSignal,
   Query,

@@ -8,6 +8,7 @@
  */
 import { fileURLToPath } from "node:url"
 import { type Closeable, type Logger, type Query, SeriesCache } from "@brume/core"
+import { type OpenedAlarms, openAlarms } from "./alarms/alarms.ts"
 import { type Ambient, systemAmbient } from "./ambient/ambient.ts"
 import { type Api, openApi } from "./api/api.ts"
 import { type Access, openAccess } from "./auth/access.ts"
@@ -15,6 +16,7 @@ import { type MadeAdmin, type OpenedTokens, openTokens } from "./auth/auth.ts"
 import { isLoopback, parseAddress } from "./config/address.ts"
 import type { Config } from "./config/schema.ts"
 import { type OpenedCommands, openCommands } from "./devices/commands/commands.ts"
+import type { CommandMapping } from "./devices/commands/targets.ts"
 import { createDevices } from "./devices/devices.ts"
 import { createIngest, type IngestOptions } from "./devices/ingest.ts"
 import { createLive } from "./devices/live.ts"
@@ -23,11 +25,17 @@ import type { Mqtt } from "./devices/mqtt/mqtt.ts"
 import { defaultPayloadLimits, type PayloadLimits } from "./devices/payload/limits.ts"
 import { type OpenedTwins, openTwins } from "./devices/twins/twins.ts"
 import { openDisk } from "./disk/disk.ts"
+import { documentKinds } from "./document-kinds.ts"
+import { type OpenedDocuments, openDocuments } from "./documents/documents.ts"
+import type { OpenedEffects } from "./effects/effects.ts"
 import { createMetrics, type Registry } from "./metrics/metrics.ts"
 import { openProcessMetrics } from "./metrics/process-metrics.ts"
 import { openMqttFront } from "./mqtt-front.ts"
+import { executorsOf, noFunctions, openNodeEffects } from "./node-effects.ts"
 import { createNodeLogger } from "./node-logger.ts"
 import { openQuery } from "./query/query.ts"
+import { RuledStore } from "./rules/ruled-store.ts"
+import { openRules, type Rules } from "./rules/rules.ts"
 import { type NodeStore, openStore } from "./store/store.ts"
 import { version } from "./version.ts"
 
@@ -111,13 +119,19 @@ const statementGraceMs = 300
 
 interface Rooms {
   readonly store: NodeStore
+  /** The store for what brings readings in: they meet the rules on their way. */
+  readonly ruled: RuledStore
   readonly tokens: OpenedTokens
   readonly access: Access
   readonly query: Query
   readonly api: Api
   readonly mqtt: Mqtt
+  readonly documents: OpenedDocuments
   readonly commands: OpenedCommands
   readonly twins: OpenedTwins
+  readonly effects: OpenedEffects
+  readonly alarms: OpenedAlarms
+  readonly rules: Rules
 }
 
 /** In the order in which each needs those before it. */
@@ -127,6 +141,7 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
   const { name } = config.node
   const disk = await openDisk(config.store.path, { node: name })
   const store = keep(await openStore({ ...config.store, ...common, disk, logger: logger("store"), node: name }))
+  const documents = openDocuments({ ...common, store, logger: logger("documents"), kinds: documentKinds })
   const tokens = await openTokens({
     ...common,
     documents: store,
@@ -157,24 +172,32 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
       residentBytes: () => process.memoryUsage.rss(),
     }),
   )
-  const commands = keep(openCommands({ ...common, store, logger: logger("devices") }))
+  const commands = keep(
+    openCommands({ ...common, store, logger: logger("devices"), mappings: commandMappingsOf(config) }),
+  )
   const twins = openTwins({ ...common, store, logger: logger("devices") })
+  const alarms = openAlarms({ ...common, store, logger: logger("alarms"), limits: config.alarms })
+  const effects = keep(await openNodeEffects({ ...common, store, version, commands }))
+  const rules = keep(openRules({ ...common, store, documents, effects, query, logger: logger("rules") }))
+  const ruled = new RuledStore(store, rules)
   const mqtt = keep(
     await openMqttFront({
       ...common,
-      store,
+      store: ruled,
       disk,
       logger,
       version,
       access: access.mqtt,
       series: new SeriesCache(),
       payloadLimits: payloadLimitsOf(config),
-      local: joinSubscribers([commands.replies, twins.reports]),
+      local: joinSubscribers([commands.replies, twins.reports, rules.messages]),
     }),
   )
   commands.begin(mqtt.own)
   twins.begin(mqtt.own)
-  const front = { store, tokens, access, query, mqtt, commands, twins }
+  effects.begin(executorsOf({ ...common, version, commands, alarms, own: mqtt.own, functions: noFunctions }))
+  await rules.begin()
+  const front = { store, ruled, rules, documents, tokens, access, query, mqtt, commands, twins, effects, alarms }
   const consoleFolder = options.consoleFolder ?? ownConsole
   return { ...front, api: keep(await openFront(common, { ...front, consoleFolder })) }
 }
@@ -187,12 +210,16 @@ async function openFront(
   common: Common,
   {
     store,
+    ruled,
+    documents,
     tokens,
     access,
     query,
     mqtt,
     commands,
     twins,
+    effects,
+    alarms,
     consoleFolder,
   }: Omit<Rooms, "api"> & { readonly consoleFolder: string },
 ): Promise<Api> {
@@ -211,16 +238,23 @@ async function openFront(
     bans: access.bans,
     query,
     store,
-    ingest: createIngest({ store, clock, metrics, logger: logger("devices"), ...ingestLimits(config) }),
+    ingest: createIngest({ store: ruled, clock, metrics, logger: logger("devices"), ...ingestLimits(config) }),
     devices: createDevices({ query }),
     mqtt,
+    documents,
     commands,
     twins,
+    effects,
+    alarms,
     live: createLive({ store, metrics, maxListeners: maxConnections, maxQueuedReadings: api.live.maxQueuedReadings }),
     expose: () => metrics.expose(),
     logger: logger("api"),
     limits: { maxBodyBytes, maxConnections, requestTimeoutMs },
   })
+}
+
+function commandMappingsOf({ devices }: Config): readonly CommandMapping[] {
+  return devices.commands.map((mapping) => ({ ...mapping, qos: Number(mapping.qos) as 0 | 1 | 2 }))
 }
 
 function payloadLimitsOf({ devices, api }: Config): PayloadLimits {

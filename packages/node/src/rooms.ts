@@ -1,3 +1,4 @@
+import type { JsonSchema } from "@brume/core"
 import type { Ambient } from "./ambient/ambient.ts"
 import type { Config } from "./config/schema.ts"
 import type { Node, NodeOptions } from "./node.ts"
@@ -9,4 +10,13 @@ import type { Node, NodeOptions } from "./node.ts"
 export async function openNode(config: Config, ambient?: Ambient, options?: NodeOptions): Promise<Node> {
   const rooms = await import("./node.ts")
   return rooms.openNode(config, ambient, options)
+}
+
+/** The JSON Schemas of all kinds of documents, by kind, as a node publishes them. Loads the rooms that own kinds. */
+export async function documentSchemas(): Promise<ReadonlyMap<string, JsonSchema>> {
+  const [{ documentKinds }, { documentSchema }] = await Promise.all([
+    import("./document-kinds.ts"),
+    import("./documents/envelope.ts"),
+  ])
+  return new Map(documentKinds.map((kind) => [kind.kind, documentSchema(kind)]))
 }

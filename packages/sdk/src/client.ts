@@ -2,8 +2,10 @@
 import { FogError, type QueryFormat } from "@brume/core"
 import { type BanRoom, createBans } from "./bans.ts"
 import { type ClientRoom, createClients } from "./clients.ts"
+import { type CommandRoom, createCommands } from "./commands.ts"
 import { type CredentialRoom, createCredentials } from "./credentials.ts"
 import { createDevices, type Devices } from "./devices.ts"
+import { createDocuments, type DocumentRoom } from "./documents.ts"
 import { type LiveFilter, type LiveOptions, type LiveSubscription, openLive } from "./live/live.ts"
 import { socketDriver } from "./live/socket.ts"
 import {
@@ -21,6 +23,7 @@ import { createQueries, type Queries } from "./running.ts"
 import { type NodeStatus, nodeStatus } from "./status.ts"
 import { createTokens, type TokenRoom } from "./tokens.ts"
 import { createTransport, type RetryPolicy, type TokenSource, type Transport } from "./transport.ts"
+import { createTwins, type TwinRoom } from "./twins.ts"
 import {
   type LineProtocolInput,
   type NdjsonInput,
@@ -147,6 +150,24 @@ export interface BrumeClient {
    */
   readonly devices: Devices
   /**
+   * What devices are told to do, and what became of it.
+   *
+   * @example
+   * ```ts
+   * const { state, output } = await client.commands.send({ device: "hall/pump", command: "start", input: { speed: 3 } })
+   * ```
+   */
+  readonly commands: CommandRoom
+  /**
+   * What devices should be, and what they say they are.
+   *
+   * @example
+   * ```ts
+   * const { delta } = await client.twins.set("hall/fan", { speed: 3 })
+   * ```
+   */
+  readonly twins: TwinRoom
+  /**
    * Readings as they become durable, over connections that may break.
    *
    * @example
@@ -156,6 +177,20 @@ export interface BrumeClient {
    * ```
    */
   live(filter?: LiveFilter, options?: LiveOptions): LiveSubscription
+  /**
+   * Desired state that people write, such as rules and functions.
+   *
+   * @example
+   * ```ts
+   * const [{ change }] = await client.documents.apply({
+   *   apiVersion: "brume.dev/v1",
+   *   kind: "Rule",
+   *   metadata: { name: "cold-room-too-warm" },
+   *   spec: { on: { device: "cold/+", property: "temperature" }, when: "value > 8", actions: [{ alarm: {} }] },
+   * })
+   * ```
+   */
+  readonly documents: DocumentRoom
   /**
    * Who may do what; needs an admin's token.
    *
@@ -234,7 +269,10 @@ export function createClient(options: ClientOptions): BrumeClient {
     },
     queries: createQueries(transport),
     devices: createDevices(transport),
+    commands: createCommands(transport),
+    twins: createTwins(transport),
     live: (filter, live) => openLive(livePort(transport), filter, live),
+    documents: createDocuments(transport),
     tokens: createTokens(transport),
     clients: createClients(transport),
     credentials: createCredentials(transport),

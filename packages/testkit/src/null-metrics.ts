@@ -4,5 +4,6 @@ import type { Metrics } from "@brume/core"
 export const nullMetrics: Metrics = {
   counter: () => ({ add: () => {} }),
   gauge: () => {},
+  gauges: () => {},
   histogram: () => ({ observe: () => {} }),
 }

@@ -8,13 +8,17 @@ import { type BodyReader, createBodyReader } from "./body.ts"
 import { createBodyBudget } from "./body-budget.ts"
 import { type Connections, createConnections } from "./connections.ts"
 import { buildDocument, registerDocument } from "./document.ts"
+import { addDocumentBody } from "./document-body.ts"
 import { createGate } from "./gate.ts"
 import { addJsonBody, jsonBodyBytes } from "./json-body.ts"
-import { addLiveRoute, type LiveConnections } from "./live/live-route.ts"
+import { addAlarmsLiveRoute } from "./live/alarms-route.ts"
+import { addLiveRoute } from "./live/live-route.ts"
+import { type LiveConnections, LiveStreams } from "./live/live-streams.ts"
 import { addMqttRoute, type MqttSockets } from "./live/mqtt-route.ts"
 import { type ApiLimits, type ApiOptions, resolveLimits } from "./options.ts"
 import { createProblemHandler } from "./problems.ts"
 import { addRequestHooks, createRequestIds, notFound, type Requests } from "./requests.ts"
+import { addAlarmRoutes } from "./routes/alarms.ts"
 import { addBanRoutes } from "./routes/bans.ts"
 import { addClientRoutes } from "./routes/clients.ts"
 import { addCommandRoutes } from "./routes/commands.ts"
@@ -22,6 +26,8 @@ import { addConsoleRoutes, sendPlaceholder } from "./routes/console.ts"
 import { addCredentialRoutes } from "./routes/credentials.ts"
 import { addDeviceRoutes } from "./routes/devices.ts"
 import { addDocsRoutes } from "./routes/docs.ts"
+import { addDocumentRoutes } from "./routes/documents.ts"
+import { addEffectRoutes } from "./routes/effects.ts"
 import { addInfluxRoutes } from "./routes/influx.ts"
 import { addNodeRoutes } from "./routes/node.ts"
 import { addQueryRoutes } from "./routes/query.ts"
@@ -125,11 +131,19 @@ async function addRoutes(
   addDeviceRoutes(app, options)
   addCommandRoutes(app, options)
   addTwinRoutes(app, options)
+  addEffectRoutes(app, options)
+  addAlarmRoutes(app, options)
+  await app.register(async (scope) => {
+    addDocumentBody(scope, readBody)
+    addDocumentRoutes(scope, options)
+  })
   addQueryRoutes(app, { ...options, stallMs: limits.stallMs })
-  const live = addLiveRoute(app, { ...options, accept, maxConnections: limits.maxLiveConnections })
+  const streams = new LiveStreams({ ...options, maxConnections: limits.maxLiveConnections })
+  addLiveRoute(app, { ...options, streams, accept })
+  addAlarmsLiveRoute(app, { ...options, streams, accept })
   const mqtt = addMqttRoute(app, { ...options, accept, maxConnections: limits.maxMqttConnections })
   addClientRoutes(app, options)
-  addTokenRoutes(app, { tokens: options.tokens, onRevoked: () => live.checkTokens() })
+  addTokenRoutes(app, { tokens: options.tokens, onRevoked: () => streams.checkTokens() })
   addCredentialRoutes(app, options)
   addBanRoutes(app, options)
   addNodeRoutes(app, options)
@@ -139,7 +153,7 @@ async function addRoutes(
     addInfluxRoutes(scope, bodies)
   })
   await addConsoleRoutes(app, { folder: options.consoleFolder, version: options.version })
-  return { live, mqtt }
+  return { live: streams, mqtt }
 }
 
 /** The handlers read the bodies themselves, whatever their type. */

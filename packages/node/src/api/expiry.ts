@@ -9,11 +9,11 @@ export const expirySchema = {
 } as const
 
 /** µs since 1970 UTC. Throws the code where what fits the schema is no date, such as 2030-02-31. */
-export function parsedExpiry(text: string, code: ErrorCode): number {
+export function parsedExpiry(text: string, code: ErrorCode, name = "expires"): number {
   const ms = Date.parse(text)
   if (!Number.isNaN(ms)) return ms * 1_000
   throw new FogError(code, {
-    message: `expires ${JSON.stringify(text)} is no date`,
+    message: `${name} ${JSON.stringify(text)} is no date`,
     hint: "Write it like 2030-01-31T12:00:00Z.",
   })
 }

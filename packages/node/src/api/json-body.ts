@@ -16,7 +16,7 @@ export function addJsonBody(app: FastifyInstance, readBody: BodyReader): void {
     if (!/^application\/json\s*(;|$)/i.test(headers["content-type"] ?? "application/json")) throw notJson(request)
     const body = await readBody(request.raw, jsonBodyBytes)
     try {
-      return parse(body.bytes)
+      return parseJson(bodyText(body.bytes))
     } finally {
       body.release()
     }
@@ -30,13 +30,17 @@ function notJson({ headers }: FastifyRequest): FogError {
   })
 }
 
-function parse(bytes: Buffer): unknown {
-  let text: string
+/** Throws `payload_encoding`. */
+export function bodyText(bytes: Buffer): string {
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes)
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes)
   } catch (error) {
     throw new FogError("payload_encoding", { message: "The body is not valid UTF-8", cause: error })
   }
+}
+
+/** Throws `request_invalid`. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {

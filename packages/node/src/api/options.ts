@@ -1,9 +1,11 @@
 /** What the API room needs from outside, and its written limits. */
 import type {
+  Alarms,
   Bans,
   Clock,
   Commands,
   Credentials,
+  EffectOutcomes,
   Logger,
   Metrics,
   Query,
@@ -12,7 +14,7 @@ import type {
   Tokens,
   Twins,
 } from "@brume/core"
-import type { DevicesPort, IngestPort, LivePort, MqttPort } from "./ports.ts"
+import type { DevicesPort, DocumentStatus, DocumentsPort, IngestPort, LivePort, MqttPort } from "./ports.ts"
 
 export interface ApiOptions {
   /** `host` without brackets; port 0 lets the system choose. */
@@ -33,8 +35,13 @@ export interface ApiOptions {
   readonly devices: DevicesPort
   readonly live: LivePort
   readonly mqtt: MqttPort
+  readonly documents: DocumentsPort
+  /** @default none: documents show what is kept with them */
+  readonly documentStatus?: DocumentStatus
   readonly commands: Pick<Commands, "start" | "get" | "ended" | "list">
   readonly twins: Pick<Twins, "get" | "set">
+  readonly effects: EffectOutcomes
+  readonly alarms: Alarms
   readonly metrics: Metrics
   /** All metrics of the node in Prometheus's text format. */
   readonly expose: () => Promise<string>

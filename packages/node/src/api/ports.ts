@@ -1,6 +1,15 @@
 /** What other rooms do for the API. Structural: each room's own types fit without naming these. */
 import type { Socket } from "node:net"
-import type { FogError, Principal, Reading } from "@brume/core"
+import type {
+  DocumentKind,
+  DocumentMistake,
+  Documents,
+  FogError,
+  JsonSchema,
+  Principal,
+  Reading,
+  StoredDocument,
+} from "@brume/core"
 import type { WebSocket } from "ws"
 
 export interface Sender {
@@ -137,3 +146,27 @@ export interface WebSocketOrigin {
   /** It came through a proxy, so that the address of the socket says nothing about the client. */
   readonly isForwarded: boolean
 }
+
+/** Documents as they are kept: those in force, and those that their kind no longer takes. */
+export interface DocumentsPort extends Pick<Documents, "apply" | "delete"> {
+  readonly kinds: readonly Pick<DocumentKind, "kind" | "plural" | "summary">[]
+  /** What `apply` would do now; throws as it does. */
+  plan(documents: readonly unknown[]): Awaited<ReturnType<Documents["apply"]>>
+  schema(kind: string): JsonSchema | undefined
+  held(kind: string, name: string): KeptDocument | undefined
+  /** By kind and name. */
+  allHeld(kind?: string): readonly KeptDocument[]
+}
+
+export interface KeptDocument {
+  readonly kind: string
+  readonly name: string
+  /** undefined where it cannot be read. */
+  readonly document: StoredDocument | undefined
+  /** What keeps it from being in force. */
+  readonly mistakes: readonly DocumentMistake[]
+  readonly bytes: number
+}
+
+/** What the owner of a kind says of a document that is in force: members of its `status`, JSON. By kind. */
+export type DocumentStatus = Readonly<Record<string, (name: string) => Readonly<Record<string, unknown>> | undefined>>

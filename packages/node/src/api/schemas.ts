@@ -1,13 +1,11 @@
-/** JSON shapes that several operations share, and the form of times in JSON. */
+/** JSON shapes that several operations share. */
 import { banKinds, commandStates, errorRegistry, type Reading } from "@brume/core"
+import { effectSchemas } from "./effect-schemas.ts"
+import { isoTime } from "./iso-time.ts"
+import { applied, keptDocument } from "./kept-document.ts"
 import type { JsonSchema } from "./operation.ts"
 
-/** ISO 8601 in UTC with microseconds. @param us µs since 1970 UTC */
-export function isoTime(us: number): string {
-  const ms = Math.floor(us / 1_000)
-  const micros = us - ms * 1_000
-  return `${new Date(ms).toISOString().slice(0, -1)}${String(micros).padStart(3, "0")}Z`
-}
+export { isoTime }
 
 /** A reading as the API shows it: core's, with times as texts. */
 export interface ShownReading extends Omit<Reading, "time" | "received"> {
@@ -358,6 +356,9 @@ export const sharedSchemas: readonly (JsonSchema & { readonly $id: string })[] =
   ban,
   device,
   client,
+  keptDocument,
+  applied,
   command,
   twin,
+  ...effectSchemas,
 ]

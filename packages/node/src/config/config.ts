@@ -14,13 +14,12 @@
 import { readFile } from "node:fs/promises"
 import { hostname } from "node:os"
 import { dirname, resolve } from "node:path"
-import { FogError } from "@brume/core"
+import { FogError, nearest } from "@brume/core"
 import { conflictsOf } from "./conflicts.ts"
 import { type Environment, givenByEnvironment } from "./environment.ts"
 import type { Given, Mistake } from "./given.ts"
 import { type Key, noValue, type Read } from "./key.ts"
 import { isSection, type Members } from "./members.ts"
-import { nearest } from "./nearest.ts"
 import { allKeys, type Config, envName, schema } from "./schema.ts"
 
 /** A value given on the command line. */

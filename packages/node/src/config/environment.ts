@@ -3,8 +3,8 @@
  * service named brume; the command line tool has its own), so only two forms are held to name a key: those with a double
  * underscore, and those that differ from a key's variable by underscores alone.
  */
+import { nearest } from "@brume/core"
 import type { Given } from "./given.ts"
-import { nearest } from "./nearest.ts"
 import { allKeys, envName } from "./schema.ts"
 
 export type Environment = Readonly<Record<string, string | undefined>>

@@ -2,9 +2,9 @@
  * Keys whose values are lists of objects and maps of texts. What stands inside is read by keys of its own, and every
  * mistake is named by its path: `devices.mappings[2].time.unit`.
  */
+import { nearest } from "@brume/core"
 import { type InnerMistake, type Key, noValue, type Read } from "./key.ts"
 import { isSection, type Members, type ValuesOf } from "./members.ts"
-import { nearest } from "./nearest.ts"
 import { isWrittenList, isWrittenMap, parseWrittenJson, type WrittenMap, type WrittenPart } from "./written.ts"
 
 export interface ListOptions<M extends Members> {

@@ -2,6 +2,8 @@
  * The one description of the configuration: from it come the types, the defaults, the checks, the reference page and the
  * example file. A section is a room of the node. Names carry their unit where the value is a bare number.
  */
+import { commands } from "./command-schema.ts"
+import { alarms, effects } from "./effects-section.ts"
 import {
   address,
   choice,
@@ -163,6 +165,7 @@ const devices = section("Readings as they come in.", {
     }),
   }),
   mappings,
+  commands,
 })
 
 const query = section("SQL of users.", {
@@ -286,7 +289,7 @@ const logger = section("The node's own log, on stderr.", {
   }),
 })
 
-export const schema = { node, store, devices, mqtt, query, api, auth, logger }
+export const schema = { node, store, devices, mqtt, effects, alarms, query, api, auth, logger }
 
 /** Frozen; every key has its value. */
 export type Config = ValuesOf<typeof schema>

@@ -2,10 +2,10 @@
  * Reads a YAML file into written values, each with its line. Scalars are taken as they are written, not as YAML would
  * type them: a name that looks like a number stays a name.
  */
+import { nearest } from "@brume/core"
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml"
 import type { Given, Mistake } from "./given.ts"
 import { isSection, type Members } from "./members.ts"
-import { nearest } from "./nearest.ts"
 import { mostWrittenLevels, type Written } from "./written.ts"
 
 export interface ParsedFile {

@@ -44,6 +44,10 @@ export function createMetrics(): Registry {
       return counter
     },
     gauge: (name, help, read) => register("gauge", name, help, () => [`${name} ${numeral(read())}`]),
+    gauges: (name, help, label, read) =>
+      register("gauge", name, help, () =>
+        Object.entries(read()).map(([value, size]) => `${name}{${label}="${escapeLabel(value)}"} ${numeral(size)}`),
+      ),
     total: (name, help, read) => register("counter", name, help, () => [`${name} ${numeral(read())}`]),
     histogram(name, help, bucketBounds) {
       const histogram = new BucketHistogram(bucketBounds)

@@ -201,6 +201,7 @@ test("what happens is counted by how it ended", async () => {
   const metrics: Metrics = {
     counter,
     gauge: (name, _help, read) => void gauges.set(name, read),
+    gauges: () => {},
     histogram: (name) => ({ observe: (value) => counter(name).add(value >= 0 ? 1 : Number.NaN) }),
   }
   await using rig = await openQueryRig({ ...wide, metrics, limits: { ...wide.limits, maxRunning: 1 } })

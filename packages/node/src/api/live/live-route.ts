@@ -1,5 +1,5 @@
-/** Readings as they become durable, over WebSocket: the handshake, and all connections together. */
-import { type Clock, FogError, filterProblem, type Metrics, type Tokens } from "@brume/core"
+/** Readings as they become durable, over WebSocket. */
+import { FogError, filterProblem } from "@brume/core"
 import type { FastifyInstance } from "fastify"
 import type { XStatic } from "typebox/schema"
 import type { Operation } from "../operation.ts"
@@ -7,27 +7,17 @@ import type { LivePort } from "../ports.ts"
 import { listed } from "../query-string.ts"
 import { readingExample } from "../schemas.ts"
 import { type AcceptWebSocket, checkHandshake } from "../upgrades.ts"
-import { closeCodes, type Stream, startStream } from "./stream.ts"
+import type { LiveStreams } from "./live-streams.ts"
+import { readingsSource } from "./readings-source.ts"
 
 export interface LiveRouteOptions {
   readonly live: LivePort
-  readonly tokens: Pick<Tokens, "authenticate">
-  readonly clock: Clock
-  readonly metrics: Metrics
-  readonly maxConnections: number
+  readonly streams: LiveStreams
   readonly accept: AcceptWebSocket
 }
 
-export interface LiveConnections {
-  readonly count: number
-  /** Ends those whose token is no longer valid. */
-  checkTokens(): void
-  /** Ends all with 1001. */
-  endAll(): void
-}
-
 /** A client sends nothing but pongs and its closing frame. */
-const terms = { protocols: ["brume.v1"], maxMessageBytes: 1_024 } as const
+export const liveTerms = { protocols: ["brume.v1"], maxMessageBytes: 1_024 } as const
 
 const filters = {
   type: "array",
@@ -61,65 +51,35 @@ const operation: Operation = {
   answers: { 101: { description: "The stream begins." } },
 }
 
-export function addLiveRoute(app: FastifyInstance, options: LiveRouteOptions): LiveConnections {
-  const streams = new Set<Stream>()
-  options.metrics.gauge("brume_api_live_connections", "Open live streams", () => streams.size)
-
-  const checkCount = (): void => {
-    if (streams.size < options.maxConnections) return
-    throw new FogError("too_many_connections", {
-      message: `The node serves ${options.maxConnections} live streams, which is its limit`,
-      hint: "Close one, or subscribe to more devices over one stream.",
-    })
-  }
+export function addLiveRoute(app: FastifyInstance, { live, streams, accept }: LiveRouteOptions): void {
   app.route<{ Querystring: XStatic<typeof filterQuery> }>({
     method: "GET",
     url: "/v1/live",
     schema: { querystring: filterQuery },
-    config: { operation, webSocket: terms },
+    config: { operation, webSocket: liveTerms },
     preValidation: (request, _reply, done) => {
       listed(request.query, ["device", "property"])
       done()
     },
     preHandler: async (request) => {
       if (request.isHandshake) checkHandshake(request)
-      checkCount()
+      streams.checkRoom()
       checkFilters(request.query)
     },
     handler: (request, reply) => {
       if (!request.isHandshake) throw noHandshake()
-      const { principal, secret } = request
+      const principal = request.principal!
       const { device: devices, property: properties } = request.query
-      // A1: the hook before every route has authenticated it.
-      if (principal === null || secret === null) throw new Error("A stream without a principal")
-      options.accept(request, reply, (socket) => {
-        let stream: Stream | undefined
-        const queue = options.live.subscribe({ devices, properties, principal }, () => stream?.wake())
-        const started = startStream(socket, queue, {
-          clock: options.clock,
-          isAuthorized: () => options.tokens.authenticate(secret) !== undefined,
-        })
-        stream = started
-        streams.add(started)
-        socket.once("close", () => streams.delete(started))
-        started.wake()
+      accept(request, reply, (socket) => {
+        streams.start(socket, request, (wake) =>
+          readingsSource(live.subscribe({ devices, properties, principal }, wake)),
+        )
       })
     },
   })
-  return {
-    get count() {
-      return streams.size
-    },
-    checkTokens() {
-      for (const stream of streams) stream.checkToken()
-    },
-    endAll() {
-      for (const stream of streams) stream.end(closeCodes.stopping, "the node is stopping")
-    },
-  }
 }
 
-function noHandshake(): FogError {
+export function noHandshake(): FogError {
   return new FogError("request_invalid", {
     message: "This is a WebSocket, and the request does not ask for one",
     hint: "Open it with a WebSocket client: brume watch, or `new WebSocket(url, ['brume.v1', 'bearer.<secret>'])`.",

@@ -2,6 +2,7 @@ import { EventEmitter } from "node:events"
 import { batchOf, type Reading } from "@brume/core"
 import { VirtualClock } from "@brume/testkit"
 import { expect, test } from "vitest"
+import { readingsSource } from "./readings-source.ts"
 import { startStream } from "./stream.ts"
 
 /** A socket whose bytes leave it when a test says so. */
@@ -54,7 +55,7 @@ function started() {
   const clock = new VirtualClock()
   const socket = new HeldSocket()
   const { state, queue } = endless()
-  const stream = startStream(socket as never, queue, { clock, isAuthorized: () => true })
+  const stream = startStream(socket as never, readingsSource(queue), { clock, isAuthorized: () => true })
   return { clock, socket, state, stream }
 }
 

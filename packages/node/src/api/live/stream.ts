@@ -1,12 +1,10 @@
 /**
- * One live connection after its handshake: readings are taken from its queue when the socket has room for them, so that a
- * slow client costs `maxBufferedBytes` and its queue, which counts what it drops.
+ * One live connection after its handshake: messages are taken from its source when the socket has room for them, so that a
+ * slow client costs `maxBufferedBytes` and what its source keeps, which is bounded by its maker.
  */
 
 import type { Clock, Timer } from "@brume/core"
 import type { WebSocket } from "ws"
-import type { LiveQueue } from "../ports.ts"
-import { shownReading } from "../schemas.ts"
 
 export interface StreamOptions {
   readonly clock: Clock
@@ -14,19 +12,25 @@ export interface StreamOptions {
   readonly isAuthorized: () => boolean
 }
 
+/** Where the messages of one connection come from. */
+export interface StreamSource {
+  /** The next one, as JSON; undefined while there is none. */
+  next(): string | undefined
+  /** Idempotent. */
+  close(): void
+}
+
 export interface Stream {
-  /** Readings wait in the queue. */
+  /** The source has something. */
   wake(): void
   /** Ends the stream when its token is no longer valid. */
   checkToken(): boolean
   end(code: number, reason: string): void
 }
 
-/** Readings wait at most this long for others to share a message, ms. */
+/** What comes waits at most this long for others to share a message, ms. */
 const messageIntervalMs = 50
-/** Most readings in one message, about 100 kB. */
-const messageReadings = 500
-/** Beyond this many unsent bytes nothing more is taken from the queue. */
+/** Beyond this many unsent bytes nothing more is taken from the source. */
 const maxBufferedBytes = 1_048_576
 const pingIntervalMs = 20_000
 /** How long a client may take to answer the closing handshake. */
@@ -36,7 +40,7 @@ export const closeCodes = { stopping: 1001, refused: 1008 } as const
 
 const heartbeat = JSON.stringify({ type: "heartbeat" })
 
-export function startStream(socket: WebSocket, queue: LiveQueue, options: StreamOptions): Stream {
+export function startStream(socket: WebSocket, source: StreamSource, options: StreamOptions): Stream {
   const { clock } = options
   let timer: Timer | undefined
   let lastMessage = Number.NEGATIVE_INFINITY
@@ -44,17 +48,15 @@ export function startStream(socket: WebSocket, queue: LiveQueue, options: Stream
 
   const send = (message: string): void => {
     lastMessage = clock.monotonic()
-    // Room in the socket may be what the queue waits for.
+    // Room in the socket may be what the source waits for.
     socket.send(message, () => wake())
   }
   const flush = (): void => {
     timer = undefined
     while (socket.readyState === socket.OPEN && socket.bufferedAmount < maxBufferedBytes) {
-      const dropped = queue.takeDropped()
-      if (dropped > 0) send(JSON.stringify({ type: "dropped", count: dropped }))
-      const readings = queue.take(messageReadings)
-      if (readings.length === 0) return
-      send(JSON.stringify({ type: "readings", readings: readings.map(shownReading) }))
+      const message = source.next()
+      if (message === undefined) return
+      send(message)
     }
   }
   const wake = (): void => {
@@ -93,7 +95,7 @@ export function startStream(socket: WebSocket, queue: LiveQueue, options: Stream
   socket.once("close", () => {
     timer?.cancel()
     pinging.cancel()
-    queue.close()
+    source.close()
   })
   return { wake, checkToken, end }
 }

@@ -33,7 +33,7 @@ const send: Operation = {
   tag: "commands",
   summary: "Send a command to a device",
   description:
-    "Durable before it leaves. Answers with the outcome, whatever it is; after a minute, or at once with `wait: false`, " +
+    "Durable before it leaves. Answers with the outcome, whatever it is; after a minute, or at once with `?wait=false`, " +
     "with the command as it is. The same `Idempotency-Key` of the same token is the same command: it is sent once. A " +
     "device whose name contains `/` is written with `%2F`.",
   access: "write",
@@ -58,6 +58,7 @@ const get: Operation = {
   id: "getCommand",
   tag: "commands",
   summary: "Show one command",
+  description: "With `?wait=true` it answers when the command has ended, or after a minute.",
   access: "read",
   answers: { 200: { description: "The command as it is.", content } },
   problems: ["command_not_found"],
@@ -96,7 +97,7 @@ const target = {
 } as const
 
 const sendBody = {
-  type: "object",
+  type: ["object", "null"],
   examples: [{ input: { speed: 3 }, deadlineMs: 10_000 }],
   additionalProperties: false,
   properties: {
@@ -115,7 +116,32 @@ const sendBody = {
       default: 0,
       description: "How often it is sent again, with the same id, while the device says nothing.",
     },
-    wait: { type: "boolean", default: true, description: "Answer when it has ended." },
+  },
+} as const
+
+const sendQuery = {
+  type: "object",
+  additionalProperties: false,
+  properties: {
+    wait: {
+      type: "string",
+      enum: ["true", "false"],
+      default: "true",
+      description: "`true`: answer when it has ended; `false`: as soon as it is durable and on its way.",
+    },
+  },
+} as const
+
+const getQuery = {
+  type: "object",
+  additionalProperties: false,
+  properties: {
+    wait: {
+      type: "string",
+      enum: ["true", "false"],
+      default: "false",
+      description: "`true`: answer when it has ended.",
+    },
   },
 } as const
 
@@ -149,35 +175,38 @@ const listQuery = {
 
 export function addCommandRoutes(app: FastifyInstance, options: CommandRoutesOptions): void {
   const { commands } = options
-  app.route<{ Params: XStatic<typeof target>; Body: XStatic<typeof sendBody> }>({
-    method: "POST",
-    url: "/v1/devices/:device/commands/:name",
-    schema: { params: target, body: sendBody },
-    config: { operation: send },
-    handler: async (request, reply) => {
-      const principal = request.principal!
-      const { device, name } = request.params
-      checkDevice(principal, device)
-      const { input = null, wait = true, ...terms } = request.body
-      const key = request.headers["idempotency-key"]
-      const command = await commands.start({
-        ...{ device, command: name, input: input as Json, source: `token/${principal.tokenId}` },
-        ...terms,
-        idempotencyKey: typeof key === "string" ? key : undefined,
-      })
-      return await answer(reply, wait ? await outcome(options, command) : command)
+  app.route<{ Params: XStatic<typeof target>; Querystring: XStatic<typeof sendQuery>; Body: XStatic<typeof sendBody> }>(
+    {
+      method: "POST",
+      url: "/v1/devices/:device/commands/:name",
+      schema: { params: target, querystring: sendQuery, body: sendBody },
+      config: { operation: send },
+      handler: async (request, reply) => {
+        const principal = request.principal!
+        const { device, name } = request.params
+        checkDevice(principal, device)
+        // Without a body the input is null.
+        const { input = null, ...terms } = request.body ?? {}
+        const key = request.headers["idempotency-key"]
+        const command = await commands.start({
+          ...{ device, command: name, input: input as Json, source: `token/${principal.tokenId}` },
+          ...terms,
+          idempotencyKey: typeof key === "string" ? key : undefined,
+        })
+        return await answer(reply, request.query.wait === "false" ? command : await outcome(options, command))
+      },
     },
-  })
-  app.route<{ Params: XStatic<typeof commandId> }>({
+  )
+  app.route<{ Params: XStatic<typeof commandId>; Querystring: XStatic<typeof getQuery> }>({
     method: "GET",
     url: "/v1/commands/:id",
-    schema: { params: commandId },
+    schema: { params: commandId, querystring: getQuery },
     config: { operation: get },
-    handler: (request, reply) => {
+    handler: async (request, reply) => {
       const { id } = request.params
       const command = commands.get(id)
       if (command === undefined || !allowsDevice(request.principal!, command.device)) throw notFound(id)
-      return reply.send(shown(command))
+      return await reply.send(shown(request.query.wait === "true" ? await outcome(options, command) : command))
     },
   })
   app.route<{ Querystring: XStatic<typeof listQuery> }>({

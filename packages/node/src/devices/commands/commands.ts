@@ -11,6 +11,7 @@
  *   Everything else that has no answer at its deadline is `in-doubt`; a later answer still says what became of it.
  * - C6 After a crash, what has no outcome waits for the rest of its time, as what was sent may be answered yet.
  * - C7 What waits is bounded: in all, and for each device.
+ * - C8 Where a mapping says that nothing confirms a command, it is done when the broker has it: durable and handed over.
  */
 import {
   type Clock,
@@ -28,15 +29,14 @@ import {
   type Random,
   type Store,
 } from "@brume/core"
-import type { Message } from "../mqtt/message.ts"
-import type { LocalSubscriber, OwnMessages, PlannedMessage, TakenMessage } from "../mqtt/own-messages.ts"
+import type { LocalSubscriber, OwnMessages } from "../mqtt/own-messages.ts"
 import { excerpt } from "../payload/mistakes.ts"
-import { envelopeOf } from "./envelope.ts"
+import { Answers } from "./answers.ts"
 import { defaultLedgerLimits, idOf, Ledger, type LedgerLimits } from "./ledger.ts"
 import { OpenCommand } from "./open-command.ts"
-import { conflict, expired, inDoubt, outcomeOf, unreachable } from "./outcomes.ts"
-import { parseReply, type Reply } from "./reply.ts"
-import { parseReplyTopic, type Terms, termsOf } from "./terms.ts"
+import { conflict, expired, inDoubt, unreachable } from "./outcomes.ts"
+import { type CommandMapping, type Target, Targets } from "./targets.ts"
+import { type Terms, termsOf } from "./terms.ts"
 
 export interface CommandsOptions {
   readonly store: Pick<Store, "put" | "get" | "entries">
@@ -44,6 +44,8 @@ export interface CommandsOptions {
   readonly random: Random
   readonly logger: Logger
   readonly metrics: Metrics
+  /** Devices that have a language of their own; the first that fits is in force. */
+  readonly mappings?: readonly CommandMapping[]
   readonly limits?: Partial<CommandLimits>
 }
 
@@ -64,23 +66,23 @@ export interface OpenedCommands extends Commands, Closeable {
 const defaultLimits: CommandLimits = { ...defaultLedgerLimits, maxPending: 10_000, maxPendingPerDevice: 1_000 }
 /** Commands that are looked at for one page of a list. */
 const maxExamined = 2_000
+/** How soon an outcome that the log did not take is tried again. ms. */
+const outcomeRetryMs = 1_000
+/** By how much a timer may run ahead of the wall clock. ms. */
+const mostEarlyMs = 50
 
 export function openCommands(options: CommandsOptions): OpenedCommands {
   return new CommandRoom(options)
 }
 
 class CommandRoom implements OpenedCommands {
-  readonly replies: LocalSubscriber = {
-    version: 0,
-    on: (topic) => (parseReplyTopic(topic) === undefined ? undefined : (message) => this.#take(message)),
-  }
   readonly #options: CommandsOptions
   readonly #limits: CommandLimits
   readonly #ledger: Ledger
+  readonly #targets: Targets
+  readonly #answers: Answers
   readonly #open = new Map<string, OpenCommand>()
   readonly #perDevice = new Map<string, number>()
-  /** Commands in doubt whose late outcome is on its way to the disk, as they are until then. */
-  readonly #late = new Map<string, Command>()
   readonly #count: (command: Command) => void
   #own: OwnMessages | undefined
 
@@ -88,6 +90,13 @@ class CommandRoom implements OpenedCommands {
     this.#options = options
     this.#limits = { ...defaultLimits, ...options.limits }
     this.#ledger = new Ledger({ ...options, limits: this.#limits })
+    this.#targets = new Targets(options.mappings ?? [])
+    this.#answers = new Answers({
+      ...{ clock: options.clock, ledger: this.#ledger, targets: this.#targets, open: this.#open },
+      settle: (open, outcome) => this.#settle(open, outcome),
+      expire: (open) => this.#expire(open),
+      onLate: (outcome) => this.#count(outcome),
+    })
     const { metrics } = options
     const ended = metrics.counter("brume_devices_commands_total", "Commands that have ended", ["state"])
     this.#count = ({ state }) => ended.add(1, { state })
@@ -95,8 +104,12 @@ class CommandRoom implements OpenedCommands {
     // C6
     for (const id of this.#ledger.ids()) {
       const command = this.#ledger.get(id)
-      if (command?.state === "pending") this.#track(new OpenCommand(command, true))
+      if (command?.state === "pending") this.#track(new OpenCommand(command, this.#targetOf(command), true))
     }
+  }
+
+  get replies(): LocalSubscriber {
+    return this.#answers
   }
 
   begin(own: OwnMessages): void {
@@ -129,7 +142,7 @@ class CommandRoom implements OpenedCommands {
 
   get(id: string): Command | undefined {
     const open = this.#open.get(id)
-    if (open === undefined) return this.#late.get(id) ?? this.#ledger.get(id)
+    if (open === undefined) return this.#answers.late(id) ?? this.#ledger.get(id)
     return open.stage === "new" ? undefined : open.command
   }
 
@@ -141,15 +154,20 @@ class CommandRoom implements OpenedCommands {
   }
 
   list({ devices, state, limit, after }: CommandFilter) {
-    const ids = state === "pending" ? [...this.#open.keys()].reverse() : this.#ledger.ids()
+    const ids = this.#ledger.ids()
     const commands: Command[] = []
-    let at = after === undefined ? 0 : ids.indexOf(after) + 1
-    for (const end = at + maxExamined; at < ids.length && at < end && commands.length < limit; at++) {
+    // One that is forgotten meanwhile was among the oldest: nothing comes after it.
+    const before = after === undefined ? -1 : ids.indexOf(after)
+    let at = after !== undefined && before === -1 ? ids.length : before + 1
+    for (let examined = 0; at < ids.length && examined < maxExamined && commands.length < limit; at++) {
+      // Cheap for who asks for what has not ended.
+      if (state === "pending" && !this.#open.has(ids[at]!)) continue
+      examined++
       const command = this.get(ids[at]!)
       if (command === undefined || (state !== undefined && command.state !== state)) continue
       if (devices?.some((filter) => matchesFilter(filter, command.device)) ?? true) commands.push(command)
     }
-    return { commands, next: at < ids.length ? ids[at - 1] : undefined }
+    return { commands, next: at > 0 && at < ids.length ? ids[at - 1] : undefined }
   }
 
   async close(): Promise<void> {
@@ -165,6 +183,15 @@ class CommandRoom implements OpenedCommands {
     if (known.command !== command || JSON.stringify(known.input) !== JSON.stringify(input)) throw conflict(known)
     const ended = this.ended(known.id) ?? Promise.resolve(known)
     return { command: known, records: [], ended, durable: () => {}, refused: () => {} }
+  }
+
+  /** As it was sent, or as the node's own where the configuration does not fit any more. */
+  #targetOf(command: Command): Target {
+    try {
+      return this.#targets.of(command)
+    } catch {
+      return new Targets([]).of(command)
+    }
   }
 
   #checkRoom(device: string): void {
@@ -185,13 +212,14 @@ class CommandRoom implements OpenedCommands {
     const created = this.#options.clock.now()
     const deadline = created + deadlineMs * 1_000
     const made = { id, device, command: name, input, source, state: "pending", created, deadline, retries } as const
-    const message = this.#own?.plan(envelopeOf({ ...made, attempts: 1 }, 1))
+    const target = this.#targets.of(made)
+    const message = this.#own?.plan(target.messageOf(1))
     const isReaching = message?.isReaching === true
     const isHopeless = !isReaching && retries === 0
     const command: Command = isHopeless
       ? { ...made, attempts: 0, state: "failed", ended: created, error: unreachable(made) }
       : { ...made, attempts: isReaching ? 1 : 0 }
-    const open = new OpenCommand(command, false)
+    const open = new OpenCommand(command, target, false)
     if (message !== undefined) open.messages.push(message)
     const removals = this.#ledger.removals((other) => this.#open.has(other))
     this.#track(open)
@@ -201,9 +229,12 @@ class CommandRoom implements OpenedCommands {
       records: [this.#ledger.record(command), ...(message?.records ?? []), ...removals],
       ended: open.ended,
       durable: () => {
+        // Closed meanwhile: its next life finds it in the log.
+        if (open.stage === "over") return
         message?.end(undefined)
         open.start()
         if (isHopeless) this.#settle(open, command)
+        else if (isReaching && target.confirm === "none") this.#handOver(open)
         else this.#wait(open)
       },
       refused: () => {
@@ -233,12 +264,14 @@ class CommandRoom implements OpenedCommands {
   #track(open: OpenCommand): void {
     const { id, device } = open.command
     this.#open.set(id, open)
+    this.#answers.expect(open)
     this.#perDevice.set(device, (this.#perDevice.get(device) ?? 0) + 1)
   }
 
   #untrack(open: OpenCommand): void {
     const { id, device } = open.command
     this.#open.delete(id)
+    this.#answers.forget(open)
     const left = (this.#perDevice.get(device) ?? 1) - 1
     if (left > 0) this.#perDevice.set(device, left)
     else this.#perDevice.delete(device)
@@ -263,8 +296,10 @@ class CommandRoom implements OpenedCommands {
   #sendAgain(open: OpenCommand): void {
     const { command } = open
     if (open.stage !== "waiting" || command.accepted !== undefined || open.isQueued) return
+    // A wall clock that was set back must not make turns that were had already.
+    if (command.attempts > command.retries) return
     const attempts = command.attempts + 1
-    const message = this.#own?.plan(envelopeOf(command, attempts))
+    const message = this.#own?.plan(open.target.messageOf(attempts))
     if (message === undefined) return
     if (!message.isReaching) {
       message.end(undefined)
@@ -273,37 +308,63 @@ class CommandRoom implements OpenedCommands {
     const sent = { ...command, attempts }
     open.command = sent
     open.messages.push(message)
+    open.leaving++
     this.#store([this.#ledger.record(sent), ...message.records]).then(
-      () => message.end(undefined),
-      (error: FogError) => this.#unsent(message, error),
+      () => {
+        open.leaving--
+        message.end(undefined)
+        if (open.target.confirm === "none") this.#handOver(open)
+      },
+      (error: FogError) => {
+        open.leaving--
+        message.end(error)
+        this.#options.logger.warn("A command was not sent again: the log takes nothing", { error })
+      },
     )
-  }
-
-  #unsent(message: PlannedMessage, error: FogError): void {
-    message.end(error)
-    this.#options.logger.warn("A command was not sent again: the log takes nothing", { error })
   }
 
   /** C5 */
   #expire(open: OpenCommand): void {
-    if (open.stage !== "waiting") return
+    // What the device said meanwhile is written first: the last record is in force.
+    if (open.stage !== "waiting" || open.isBeingNoted) return
     const { command } = open
     const ended = this.#options.clock.now()
-    const outcome: Command = open.isUnsent
+    const earlyMs = (command.deadline - ended) / 1_000
+    if (earlyMs > 0 && earlyMs <= mostEarlyMs) {
+      open.keepLast(this.#options.clock.after(Math.ceil(earlyMs), () => this.#expire(open)))
+      return
+    }
+    // Where the wall clock was set back, what waits in a session has not expired there yet.
+    const isCertain = open.isUnsent && earlyMs <= 0
+    const outcome: Command = isCertain
       ? { ...command, state: "failed", ended, error: expired(command) }
       : { ...command, state: "in-doubt", ended, error: inDoubt(command) }
+    this.#finish(open, outcome, () => this.#expire(open))
+  }
+
+  /** C8 */
+  #handOver(open: OpenCommand): void {
+    if (open.stage !== "waiting") return
+    const outcome: Command = { ...open.command, state: "done", ended: this.#options.clock.now(), output: null }
+    this.#finish(open, outcome, () => this.#handOver(open))
+  }
+
+  /** @param again what to do when the log takes it no more for now: until then it has no outcome. */
+  #finish(open: OpenCommand, outcome: Command, again: () => void): void {
     open.stage = "ending"
     this.#store([this.#ledger.record(outcome)]).then(
       () => this.#settle(open, outcome),
       (error: FogError) => {
-        // The next start says the same of a command whose deadline is over.
-        this.#options.logger.warn("The outcome of a command is not stored", { command: command.id, error })
-        this.#settle(open, outcome)
+        this.#options.logger.warn("The outcome of a command is not stored yet", { command: outcome.id, error })
+        if (open.stage !== "ending") return
+        open.stage = "waiting"
+        open.keepLast(this.#options.clock.after(outcomeRetryMs, again))
       },
     )
   }
 
   #settle(open: OpenCommand, outcome: Command): void {
+    if (open.stage === "over") return
     this.#untrack(open)
     this.#count(outcome)
     open.end(outcome)
@@ -311,51 +372,5 @@ class CommandRoom implements OpenedCommands {
 
   async #store(records: readonly KeyedRecord[]): Promise<void> {
     await this.#options.store.put(records).durable
-  }
-
-  #take({ topic, payload }: Message): TakenMessage | undefined {
-    const place = parseReplyTopic(topic)
-    if (place === undefined) return undefined
-    const reply = parseReply(payload)
-    const id = place.id ?? reply.id
-    if (id === undefined) return undefined
-    const open = this.#open.get(id)
-    if (open === undefined) return this.#takeLate(id, place.device, reply)
-    if (open.command.device !== place.device || open.stage !== "waiting") return undefined
-    const now = this.#options.clock.now()
-    if (reply.state === "accepted") {
-      open.command = { ...open.command, accepted: open.command.accepted ?? now }
-      return { records: [this.#ledger.record(open.command)], end: () => {} }
-    }
-    // C4
-    const outcome = outcomeOf(open.command, reply, now)
-    open.stage = "ending"
-    return {
-      records: [this.#ledger.record(outcome)],
-      end: (error) => {
-        if (error === undefined) {
-          this.#settle(open, outcome)
-          return
-        }
-        open.stage = "waiting"
-        if (outcome.deadline <= this.#options.clock.now()) this.#expire(open)
-      },
-    }
-  }
-
-  #takeLate(id: string, device: string, reply: Reply): TakenMessage | undefined {
-    if (reply.state === "accepted" || this.#late.has(id)) return undefined
-    const command = this.#ledger.get(id)
-    if (command === undefined || command.device !== device || command.state !== "in-doubt") return undefined
-    this.#late.set(id, command)
-    const { error: _doubt, ...rest } = command
-    const outcome: Command = { ...outcomeOf(rest, reply, this.#options.clock.now()), late: true }
-    return {
-      records: [this.#ledger.record(outcome)],
-      end: (error) => {
-        this.#late.delete(id)
-        if (error === undefined) this.#count(outcome)
-      },
-    }
   }
 }

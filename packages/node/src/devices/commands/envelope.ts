@@ -4,7 +4,10 @@ import type { OwnMessage } from "../mqtt/own-messages.ts"
 import { commandTopic, replyTopic } from "./terms.ts"
 
 /** @param attempt 1 for the first time */
-export function envelopeOf({ id, device, command, input, deadline }: Command, attempt: number): OwnMessage {
+export function envelopeOf(
+  { id, device, command, input, deadline }: Pick<Command, "id" | "device" | "command" | "input" | "deadline">,
+  attempt: number,
+): OwnMessage {
   const reply = replyTopic(device, id)
   const until = new Date(Math.ceil(deadline / 1_000)).toISOString()
   return {

@@ -73,8 +73,9 @@ export class Ledger {
     let left = this.#created.size
     for (const [id, created] of this.#created) {
       if (records.length >= removedAtOnce || (created > oldest && left < limits.maxCommands)) break
+      if (isOpen(id)) continue
       left--
-      if (!isOpen(id)) records.push({ kind: "effect", key: prefix + id, value: undefined })
+      records.push({ kind: "effect", key: prefix + id, value: undefined })
     }
     return records
   }
@@ -91,7 +92,7 @@ export class Ledger {
 }
 
 /** L2 */
-export function idOf({ source, device, key }: Terms & { readonly key: string }): string {
+export function idOf({ source, device, key }: Pick<Terms, "source" | "device"> & { readonly key: string }): string {
   return createHash("sha256")
     .update(JSON.stringify([source, device, key]))
     .digest("hex")

@@ -1,6 +1,7 @@
 /** A command that has not ended, or whose outcome is on its way to the disk. */
 import type { Command, Timer } from "@brume/core"
 import type { PlannedMessage } from "../mqtt/own-messages.ts"
+import type { Target } from "./targets.ts"
 
 export class OpenCommand {
   /** As it is durable. */
@@ -10,8 +11,13 @@ export class OpenCommand {
    * `over`: it will not come again.
    */
   stage: "new" | "waiting" | "ending" | "over" = "new"
+  /** That the device has accepted it is on its way to the disk. */
+  isBeingNoted = false
   /** What was sent in this life of the node. */
   readonly messages: PlannedMessage[] = []
+  /** Messages that leave as soon as they are durable. */
+  leaving = 0
+  readonly target: Target
   readonly #isRestored: boolean
   /** Resolves when it is durable; rejects when it never will be. */
   readonly started: Promise<void>
@@ -20,9 +26,11 @@ export class OpenCommand {
   #refuse!: (error: unknown) => void
   #end!: (command: Command) => void
   #timers: Timer[] = []
+  #last: Timer | undefined
 
-  constructor(command: Command, isRestored: boolean) {
+  constructor(command: Command, target: Target, isRestored: boolean) {
     this.command = command
+    this.target = target
     this.#isRestored = isRestored
     this.started = new Promise((resolve, reject) => {
       this.#start = resolve
@@ -37,7 +45,7 @@ export class OpenCommand {
 
   /** Nothing of it ever left the node, and nothing will once its messages have expired. */
   get isUnsent(): boolean {
-    return !this.#isRestored && this.messages.every((message) => !message.isSent())
+    return !this.#isRestored && this.leaving === 0 && this.messages.every((message) => !message.isSent())
   }
 
   /** It lies in a session that waits for the device. */
@@ -55,6 +63,12 @@ export class OpenCommand {
     this.#timers.push(timer)
   }
 
+  /** The one that stands in for those before: of its kind there is one at a time. */
+  keepLast(timer: Timer): void {
+    this.#last?.cancel()
+    this.#last = timer
+  }
+
   /** The first commit was refused. */
   refuse(error: unknown): void {
     this.#over(this.command)
@@ -70,6 +84,7 @@ export class OpenCommand {
     this.stage = "over"
     for (const timer of this.#timers) timer.cancel()
     this.#timers = []
+    this.#last?.cancel()
     this.#end(command)
   }
 }

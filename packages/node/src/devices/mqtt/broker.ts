@@ -1,5 +1,5 @@
 /** What all connections share. */
-import type { Clock, KeyedRecord, Logger, Random } from "@brume/core"
+import type { Clock, FogError, KeyedRecord, Logger, Random } from "@brume/core"
 import type { Mapper, TopicMapping } from "../mapping/mapping.ts"
 import type { MqttAccess } from "./access.ts"
 import { Addresses } from "./addresses.ts"
@@ -173,14 +173,12 @@ export class Broker {
    * @param sender the session that does not get it back where it asked so
    */
   publishOwn(message: Message, sender?: Session): Fanout | undefined {
-    const { intake, options } = this
     const topic = this.#topicOf(message.topic)
-    const payload = Buffer.from(message.payload.buffer, message.payload.byteOffset, message.payload.length)
-    topic.mapping?.add(intake.batch, payload, 0, payload.length, options.clock.now())
+    this.#addReadings(message, topic)
     return this.publish(message, topic, sender)
   }
 
-  /** A message of a part of the node that has a commit of its own. (O1 in own-messages.ts) */
+  /** A message of a part of the node that has a commit of its own. (O1, O3 in own-messages.ts) */
   planOwn(own: OwnMessage): PlannedMessage {
     const message = messageOf(own)
     const topic = this.#topicOf(message.topic)
@@ -189,13 +187,19 @@ export class Broker {
     const retained = message.retain ? this.#planRetained(message) : undefined
     if (retained !== undefined) records.push(retained)
     const fanout = planFanout(message, { topic, sender: undefined }, records, this.#fanouts)
+    refreshLocal(topic, this.options.local)
+    const taking =
+      own.isTaken === true && (topic.mapping !== undefined || topic.local !== undefined) ? new Taking() : undefined
     return {
       records,
       isReaching: fanout.isReaching,
       isSent: () => fanout.isSent,
+      taken: taking?.ended,
       end: (error) => {
         if (error === undefined && retained !== undefined) this.retained.apply(message)
         fanout.end(error)
+        if (taking !== undefined && error === undefined) this.#takeOwn(message, topic, taking)
+        else taking?.end(error)
         this.flush()
       },
     }
@@ -254,6 +258,20 @@ export class Broker {
     return this.topics.find(name, 0, name.length).value
   }
 
+  /** O3 in own-messages.ts. */
+  #takeOwn(message: Message, topic: Topic, taking: Taking): void {
+    this.#addReadings(message, topic)
+    refreshLocal(topic, this.options.local)
+    if (topic.local !== undefined) this.#tellLocal(message, topic.local)
+    this.intake.afterwards(taking.end)
+  }
+
+  #addReadings(message: Message, { mapping }: Topic): void {
+    if (mapping === undefined) return
+    const payload = Buffer.from(message.payload.buffer, message.payload.byteOffset, message.payload.length)
+    mapping.add(this.intake.batch, payload, 0, payload.length, this.options.clock.now())
+  }
+
   /** O2 in own-messages.ts. */
   #tellLocal(message: Message, take: LocalTaker): void {
     const taken = take(message)
@@ -289,6 +307,18 @@ export class Broker {
       client: session.clientId,
       topic: message.topic,
       waiting: session.queuedMessages,
+    })
+  }
+}
+
+/** The node's own part in a message of its own. */
+class Taking {
+  readonly ended: Promise<FogError | undefined>
+  end: (error: FogError | undefined) => void = () => {}
+
+  constructor() {
+    this.ended = new Promise((resolve) => {
+      this.end = resolve
     })
   }
 }

@@ -33,7 +33,10 @@ export interface MqttLimits {
 }
 
 /** Whether a topic or filter is longer than the server takes. */
-export function isTooLong(name: string, { maxTopicBytes, maxTopicLevels }: MqttLimits): boolean {
+export function isTooLong(
+  name: string,
+  { maxTopicBytes, maxTopicLevels }: Pick<MqttLimits, "maxTopicBytes" | "maxTopicLevels">,
+): boolean {
   return Buffer.byteLength(name) > maxTopicBytes || name.split("/", maxTopicLevels + 1).length > maxTopicLevels
 }
 

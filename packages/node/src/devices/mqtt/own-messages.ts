@@ -5,6 +5,8 @@
  *   retained messages need, and says how the commit ended.
  * - O2 A local subscriber sees a message while its turn is open; what it makes of it is in the commit that the message's
  *   own acknowledgement waits for (I1 in intake.ts).
+ * - O3 A message that the node takes itself too becomes readings, and local subscribers see it, in a turn of its own right
+ *   after its sender's commit: what it causes there is another commit.
  */
 import type { FogError, KeyedRecord } from "@brume/core"
 import type { Message, Qos } from "./message.ts"
@@ -21,6 +23,8 @@ export interface OwnMessage {
   readonly responseTopic?: string
   readonly correlationData?: Buffer
   readonly contentType?: string
+  /** The node itself takes it as if a client had sent it (O3). @default false */
+  readonly isTaken?: boolean
 }
 
 /** A message whose sender makes it durable. */
@@ -30,6 +34,11 @@ export interface PlannedMessage {
   readonly isReaching: boolean
   /** Whether it may have left towards somebody. */
   isSent(): boolean
+  /**
+   * Where the node takes it itself (O3): settles when that is durable, or with why it was refused. Undefined where there
+   * is nothing to take: its topic is not mapped, and nobody in the node wants it.
+   */
+  readonly taken: Promise<FogError | undefined> | undefined
   /** To be called once. @param error why the records will never be durable; undefined when they are. */
   end(error: FogError | undefined): void
 }
@@ -58,7 +67,8 @@ export type LocalTaker = (message: Message) => TakenMessage | undefined
 
 const nothing = new Uint8Array(0)
 
-export function messageOf({ responseTopic, correlationData, contentType, ...own }: OwnMessage): Message {
+export function messageOf(message: OwnMessage): Message {
+  const { responseTopic, correlationData, contentType, isTaken: _isTaken, ...own } = message
   const properties: Parameters<typeof encodeProperties>[0] = {}
   if (contentType !== undefined) properties.contentType = contentType
   if (responseTopic !== undefined) properties.responseTopic = responseTopic

@@ -2,20 +2,20 @@
 import type { Json, JsonObject, KeyedRecord, TwinState } from "@brume/core"
 import { isObject } from "./merge.ts"
 
-export type Half = "desired" | "reported"
+export type HalfName = "desired" | "reported"
 
 const prefix = "twin/"
 const formatVersion = 1
 
-export function twinRecord(device: string, half: Half, state: TwinState): KeyedRecord {
+export function twinRecord(device: string, half: HalfName, state: TwinState): KeyedRecord {
   const value = Buffer.from(JSON.stringify({ v: formatVersion, ...state }))
   return { kind: "state", key: `${prefix}${half}/${device}`, value }
 }
 
 /** Undefined for keys that are no twin's. */
-export function parseTwinKey(key: string): { readonly device: string; readonly half: Half } | undefined {
+export function parseTwinKey(key: string): { readonly device: string; readonly half: HalfName } | undefined {
   const [, half, device] = /^twin\/(desired|reported)\/(.+)$/s.exec(key) ?? []
-  return device === undefined ? undefined : { device, half: half as Half }
+  return device === undefined ? undefined : { device, half: half as HalfName }
 }
 
 /** Undefined when these are not the bytes of a half. */

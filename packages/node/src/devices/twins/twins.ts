@@ -12,7 +12,6 @@ import {
   type Clock,
   FogError,
   type JsonObject,
-  type KeyedRecord,
   type Logger,
   type Store,
   type Twin,
@@ -22,14 +21,15 @@ import {
 } from "@brume/core"
 import { deviceProblem } from "../commands/terms.ts"
 import type { Message } from "../mqtt/message.ts"
-import type { LocalSubscriber, OwnMessages, PlannedMessage, TakenMessage } from "../mqtt/own-messages.ts"
+import type { LocalSubscriber, OwnMessages, TakenMessage } from "../mqtt/own-messages.ts"
 import { excerpt } from "../payload/mistakes.ts"
+import { Half, nothing } from "./half.ts"
 import { depthOf, difference, isSame, maxDepth, merge } from "./merge.ts"
 import {
   decodeState,
   desiredPayload,
   desiredTopic,
-  type Half,
+  type HalfName,
   parseReported,
   parseTwinKey,
   reporterOf,
@@ -53,15 +53,8 @@ export interface OpenedTwins extends Twins {
 
 /** Largest half as JSON. */
 const maxBytes = 32_768
-const nothing: TwinState = { version: 0, values: {}, time: 0 }
 
-/** As it is durable, and as it will be when all that was appended is. */
-interface Halves {
-  durable: TwinState
-  newest: TwinState
-}
-
-type Entry = Readonly<Record<Half, Halves>>
+type Entry = Readonly<Record<HalfName, Half>>
 
 export function openTwins(options: TwinsOptions): OpenedTwins {
   return new TwinRoom(options)
@@ -87,9 +80,7 @@ class TwinRoom implements OpenedTwins {
         options.logger.error("A twin's record is unreadable and is left out", { key })
         continue
       }
-      const half = this.#entryOf(place.device)[place.half]
-      half.durable = state
-      half.newest = state
+      this.#keep(place.device, this.#entryOf(place.device))[place.half].durable = state
     }
   }
 
@@ -109,21 +100,14 @@ class TwinRoom implements OpenedTwins {
   async set(device: string, { desired: patch, ifVersion }: TwinChange): Promise<Twin> {
     const why = deviceProblem(device) ?? patchProblem(patch) ?? this.#roomProblem(device)
     if (why !== undefined) throw invalid(device, why)
-    const half = this.#entryOf(device).desired
-    const before = half.newest
+    const entry = this.#entryOf(device)
+    const before = entry.desired.newest
     if (ifVersion !== undefined && ifVersion !== before.version) throw conflict(device, before.version)
     const state = this.#changed(before, patch)
-    if (state === undefined) return this.#twinOf(device)
+    if (state === undefined) return await this.#unchanged(device, entry.desired)
     const tooLarge = sizeProblem(state)
     if (tooLarge !== undefined) throw invalid(device, tooLarge)
-    const message = this.#own?.plan({
-      ...{ topic: desiredTopic(device), payload: desiredPayload(state), contentType: "application/json" },
-      ...{ qos: 1, retain: true },
-    })
-    half.newest = state
-    await this.#commit([twinRecord(device, "desired", state), ...(message?.records ?? [])], half, message)
-    this.#settle(device, half, state)
-    message?.end(undefined)
+    await this.#change(device, this.#keep(device, entry).desired, state)
     return this.#twinOf(device)
   }
 
@@ -132,14 +116,28 @@ class TwinRoom implements OpenedTwins {
     return () => this.#listeners.delete(listener)
   }
 
-  async #commit(records: readonly KeyedRecord[], half: Halves, message: PlannedMessage | undefined): Promise<void> {
+  /** W1, W2 */
+  async #change(device: string, half: Half, state: TwinState): Promise<void> {
+    const message = this.#own?.plan({
+      ...{ topic: desiredTopic(device), payload: desiredPayload(state), contentType: "application/json" },
+      ...{ qos: 1, retain: true },
+    })
+    half.begin(state)
     try {
-      await this.#options.store.put(records).durable
+      await this.#options.store.put([twinRecord(device, "desired", state), ...(message?.records ?? [])]).durable
     } catch (error) {
-      half.newest = half.durable
+      half.end(state, false)
       message?.end(error as FogError)
       throw error
     }
+    this.#settle(device, half, state)
+    message?.end(undefined)
+  }
+
+  /** The same was wanted before, and may still be on its way to the disk. */
+  async #unchanged(device: string, half: Half): Promise<Twin> {
+    if (!half.isSettled) await this.#options.store.put([twinRecord(device, "desired", half.newest)]).durable
+    return this.#twinOf(device)
   }
 
   /** W3 */
@@ -151,17 +149,18 @@ class TwinRoom implements OpenedTwins {
     if (patch === undefined) return this.#ignore(device, `it is no JSON object of at most ${maxBytes} bytes`)
     const why = deviceProblem(device) ?? patchProblem(patch) ?? this.#roomProblem(device)
     if (why !== undefined) return this.#ignore(device, why)
-    const half = this.#entryOf(device).reported
-    const state = this.#changed(half.newest, patch)
+    const entry = this.#entryOf(device)
+    const state = this.#changed(entry.reported.newest, patch)
     if (state === undefined) return undefined
     const tooLarge = sizeProblem(state)
     if (tooLarge !== undefined) return this.#ignore(device, tooLarge)
-    half.newest = state
+    const half = this.#keep(device, entry).reported
+    half.begin(state)
     return {
       records: [twinRecord(device, "reported", state)],
       end: (error) => {
         if (error === undefined) this.#settle(device, half, state)
-        else half.newest = half.durable
+        else half.end(state, false)
       },
     }
   }
@@ -177,9 +176,8 @@ class TwinRoom implements OpenedTwins {
     return { version: before.version + 1, values, time: this.#options.clock.now() }
   }
 
-  #settle(device: string, half: Halves, state: TwinState): void {
-    // A later change may be durable already, with this one in it.
-    if (state.version > half.durable.version) half.durable = state
+  #settle(device: string, half: Half, state: TwinState): void {
+    half.end(state, true)
     const twin = this.#twinOf(device)
     for (const listener of this.#listeners) listener(twin)
   }
@@ -192,11 +190,12 @@ class TwinRoom implements OpenedTwins {
   }
 
   #entryOf(device: string): Entry {
-    let entry = this.#entries.get(device)
-    if (entry === undefined) {
-      entry = { desired: { durable: nothing, newest: nothing }, reported: { durable: nothing, newest: nothing } }
-      this.#entries.set(device, entry)
-    }
+    return this.#entries.get(device) ?? { desired: new Half(), reported: new Half() }
+  }
+
+  /** Only what has something is remembered. */
+  #keep(device: string, entry: Entry): Entry {
+    this.#entries.set(device, entry)
     return entry
   }
 

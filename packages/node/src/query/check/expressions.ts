@@ -1,6 +1,6 @@
 /** The expressions of a statement: W2 to W5 of `walk.ts`. */
+import { nearest } from "@brume/core"
 import { macroCopies, offeredFunctions, patternFunctions } from "./functions.ts"
-import { nearest } from "./nearest.ts"
 import { checkPattern } from "./pattern.ts"
 import { widthOf } from "./sizes.ts"
 import { folded, refused, type Tree, textOf, treeOf, treesOf } from "./tree.ts"

@@ -1,0 +1,107 @@
+/** What a function is to a runtime: code, limits, and what it is called with. A runtime knows how to start its language. */
+import type { FunctionRuntime, FunctionTriggerType } from "@brume/core"
+
+export interface FunctionCode {
+  readonly runtime: FunctionRuntime
+  /** A path among `files`. JavaScript that was bundled is `bundle.cjs` whatever the entry says; it runs as CommonJS. */
+  readonly entry: string
+  /** Path → text. `bundle.cjs.map` makes stack traces name the user's own files and lines. */
+  readonly files: Readonly<Record<string, string>>
+}
+
+/** What a bundle of JavaScript is called among the files, and its map. */
+export const bundleEntry = "bundle.cjs"
+export const bundleMap = "bundle.cjs.map"
+
+export interface FunctionLimits {
+  /** Of one call, from the moment its code begins. Waiting for an instance has the same limit once more. */
+  readonly timeMs: number
+  /** What the function may hold beyond its bare interpreter: heap and buffers. */
+  readonly memoryMiB: number
+  /** Of one result, as JSON. */
+  readonly outputBytes: number
+  /** Calls that one instance has at once. Python works through them one by one. */
+  readonly concurrency: number
+  /** Child processes at most. */
+  readonly instances: number
+}
+
+export interface InvocationContext {
+  readonly trigger: FunctionTriggerType
+  /** The key of the effect that calls. */
+  readonly key?: string | undefined
+  /** Of functions that call functions: 0 for a call from outside. */
+  readonly depth: number
+}
+
+/** What `fetch(request, ctx)` of a function is given. */
+export interface FetchRequest {
+  readonly method: string
+  /** Begins with `/`; relative to where the function is mounted. */
+  readonly path: string
+  /** Without the question mark; may be empty. */
+  readonly query: string
+  /** Names in lower case. Some may come several times. */
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  /** base64. */
+  readonly body: string
+  /** What the client called, for absolute addresses. @default "http://localhost" */
+  readonly origin?: string
+}
+
+export interface FetchResponse {
+  readonly status: number
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  /** base64. */
+  readonly body: string
+}
+
+export type Invocation = {
+  /** No answer is waited for longer than this, from now; the function's own limits hold besides. */
+  readonly deadlineMs?: number | undefined
+  readonly context: InvocationContext
+} & ({ readonly kind: "event"; readonly event: unknown } | { readonly kind: "fetch"; readonly event: FetchRequest })
+
+/** The call that an ask, a log line belongs to. */
+export interface RunningCall {
+  readonly id: number
+  readonly context: InvocationContext
+  /** When nobody waits for it any more: monotonic ms of the pool's clock. */
+  readonly deadline: number
+}
+
+export const askOperations = [
+  "publish",
+  "query",
+  "command",
+  "invoke",
+  "state.get",
+  "state.set",
+  "state.delete",
+  "state.compareAndSet",
+  "secrets.get",
+] as const
+/**
+ * What code may ask of the node. Arguments, as JSON, are whatever the code gave; the one who answers checks them:
+ *
+ * - `publish`: topic, payload (text), `"utf8"` or `"base64"`, options `{qos, retain}`. What is neither text nor bytes was
+ *   made JSON before.
+ * - `query`: SQL, parameters → rows
+ * - `command`: device, name, input, options `{deadlineMs, key}` → outcome
+ * - `invoke`: name, event, options `{deadlineMs}` → result
+ * - `state.get`: key → value or null. `state.set`: key, value. `state.delete`: key.
+ *   `state.compareAndSet`: key, expected (null: not there), value → whether it was set
+ * - `secrets.get`: name → text
+ */
+export type AskOperation = (typeof askOperations)[number]
+
+export interface FunctionLine {
+  readonly level: "debug" | "info" | "warn" | "error"
+  /** One line, bounded. */
+  readonly message: string
+  /** What `ctx.log` was given besides. */
+  readonly fields?: unknown
+  /** `ctx` of a call said it, or the process printed it. */
+  readonly call?: number | undefined
+  readonly stream: "log" | "stdout" | "stderr" | "node"
+}

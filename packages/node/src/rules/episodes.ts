@@ -1,0 +1,198 @@
+/**
+ * What rules on readings and on messages make of what they meet: fire each time, or once while a condition holds.
+ *
+ * - P1 Time that counts (`for`, `silence`, `cooldown`) is the node's own. What was pending when the node ended is due at the
+ *   moment at which it was due before; where that passed meanwhile, at once.
+ * - P2 What a series says out of order is no news: older than the newest that the rule met, it neither begins nor ends
+ *   anything. Where nothing newer comes for {@link clockSetBackUs}, the device's clock was set back, and it counts again.
+ * - P3 What is remembered changes the log only when it changes: a condition that goes on to hold costs no record.
+ */
+import type { EpisodicRule } from "./compiled-rule.ts"
+import type { Cause, Gathering } from "./evaluation.ts"
+import { ReadingScope, type Scene, TopicScope } from "./scope.ts"
+import type { Subject } from "./subject.ts"
+
+/** What is due at a time, and who is asked then. */
+export type Due = (gathering: Gathering) => void
+
+export interface EpisodesOptions {
+  /** Names for keys of effects. */
+  readonly origin: { readonly node: string; readonly epoch: string }
+  /** @param due µs since 1970 UTC */
+  readonly wait: (due: number, call: Due) => void
+  /** Whether a rule is still the one that it was. */
+  readonly isCurrent: (rule: EpisodicRule) => boolean
+}
+
+/** P2. µs */
+const clockSetBackUs = 60_000_000
+/** When what is due and was refused is tried again. µs */
+const retryUs = 1_000_000
+/** A clock that shows less was never set: its times say nothing of the order of readings. µs */
+const plausibleUs = 946_684_800_000_000
+
+interface Occasion {
+  readonly scene: Scene
+  readonly cause: Cause
+  readonly gathering: Gathering
+}
+
+export class Episodes {
+  readonly #options: EpisodesOptions
+
+  constructor(options: EpisodesOptions) {
+    this.#options = options
+  }
+
+  /** The rule meets what it listens to; one that remembers nothing has no subject. */
+  meet(rule: EpisodicRule, subject: Subject | undefined, occasion: Occasion): void {
+    if (subject === undefined) {
+      if (rule.when === undefined || rule.when.holds(occasion.scene) === true) this.#act(rule, occasion)
+      return
+    }
+    if (rule.silenceUs > 0) {
+      this.#hear(rule, subject, occasion)
+      return
+    }
+    const { scene, gathering } = occasion
+    if (isLate(subject, scene.timeUs, gathering.nowUs)) return
+    if (rule.keepsPrevious) {
+      const previous = subject.seen
+      scene.previousSeen = previous
+      if (rule.onChange && previous !== undefined && scene.isSameAs(previous)) return
+      subject.seen = scene.remembered()
+      gathering.touch(subject)
+    }
+    const holds = rule.when === undefined ? true : rule.when.holds(scene)
+    if (!rule.isEpisodic) {
+      if (holds === true && gathering.nowUs >= subject.quietUntil) this.#fire(rule, subject, occasion)
+    } else if (subject.phase === "active") this.#maybeClear(rule, subject, holds, occasion)
+    else if (holds === true) this.#begin(rule, subject, occasion)
+    else if (subject.phase === "pending" && holds === false) {
+      this.#rest(rule, subject)
+      gathering.touch(subject)
+    }
+  }
+
+  /** Something may be due. */
+  due(rule: EpisodicRule, subject: Subject, gathering: Gathering): void {
+    const due = this.#dueOf(rule, subject)
+    if (due === undefined) return
+    if (due > gathering.nowUs) {
+      this.await(rule, subject)
+      return
+    }
+    const kind = rule.silenceUs > 0 ? "silence" : "for"
+    const { node, epoch } = this.#options.origin
+    const cause = ["rule", rule.name, node, epoch, subject.key, kind, due]
+    this.#activate(rule, subject, { scene: recalled(subject), cause, gathering })
+  }
+
+  /** Waits for what is due, where something is. */
+  await(rule: EpisodicRule, subject: Subject): void {
+    const due = this.#dueOf(rule, subject)
+    // What is waited for already asks again when its time has come.
+    if (due === undefined || (subject.awaited !== 0 && subject.awaited <= due)) return
+    this.#wait(rule, subject, due)
+  }
+
+  #wait(rule: EpisodicRule, subject: Subject, due: number): void {
+    subject.awaited = due
+    this.#options.wait(due, (gathering) => {
+      if (!this.#options.isCurrent(rule) || subject.awaited !== due) return
+      subject.awaited = 0
+      gathering.ifRefused(() => this.#wait(rule, subject, gathering.nowUs + retryUs))
+      this.due(rule, subject, gathering)
+    })
+  }
+
+  #dueOf(rule: EpisodicRule, subject: Subject): number | undefined {
+    if (rule.silenceUs > 0)
+      return subject.phase === "active" ? undefined : Math.max(subject.heardUs + rule.silenceUs, subject.quietUntil)
+    return subject.phase === "pending" ? Math.max(subject.since + rule.forUs, subject.quietUntil) : undefined
+  }
+
+  #hear(rule: EpisodicRule, subject: Subject, { scene, cause, gathering }: Occasion): void {
+    subject.hear(gathering.nowUs)
+    if (subject.phase === "active") {
+      this.#rest(rule, subject)
+      gathering.touch(subject)
+      gathering.fire({ rule: rule.name, actions: rule.clearActions, scope: scene, cause: [...cause, "clear"] })
+    }
+    this.await(rule, subject)
+  }
+
+  #maybeClear(rule: EpisodicRule, subject: Subject, holds: boolean | undefined, occasion: Occasion): void {
+    const { scene, cause, gathering } = occasion
+    const isOver = rule.clearWhen === undefined ? holds === false : rule.clearWhen.holds(scene) === true
+    if (!isOver) return
+    this.#rest(rule, subject)
+    gathering.touch(subject)
+    gathering.fire({ rule: rule.name, actions: rule.clearActions, scope: scene, cause: [...cause, "clear"] })
+  }
+
+  /** The condition holds, and has not fired yet. */
+  #begin(rule: EpisodicRule, subject: Subject, occasion: Occasion): void {
+    const { scene, gathering } = occasion
+    const { nowUs } = gathering
+    if (subject.phase === "idle") {
+      if (rule.forUs === 0) {
+        if (nowUs >= subject.quietUntil) this.#activate(rule, subject, occasion)
+        return
+      }
+      subject.phase = "pending"
+      subject.since = nowUs
+      subject.seen = scene.remembered()
+      gathering.touch(subject)
+      this.await(rule, subject)
+      return
+    }
+    // P3: the log keeps what began it, memory what is told when it is due.
+    subject.seen = scene.remembered()
+    if (nowUs >= this.#dueOf(rule, subject)!) this.#activate(rule, subject, occasion)
+  }
+
+  #rest(rule: EpisodicRule, subject: Subject): void {
+    subject.phase = "idle"
+    subject.since = 0
+    if (!rule.keepsPrevious) subject.seen = undefined
+  }
+
+  #activate(rule: EpisodicRule, subject: Subject, occasion: Occasion): void {
+    subject.phase = "active"
+    subject.since = occasion.gathering.nowUs
+    if (!rule.keepsPrevious) subject.seen = undefined
+    this.#fire(rule, subject, occasion)
+    occasion.gathering.touch(subject)
+  }
+
+  #fire(rule: EpisodicRule, subject: Subject, occasion: Occasion): void {
+    if (rule.cooldownUs > 0) {
+      subject.quietUntil = occasion.gathering.nowUs + rule.cooldownUs
+      occasion.gathering.touch(subject)
+    }
+    this.#act(rule, occasion)
+  }
+
+  #act({ name, actions }: EpisodicRule, { scene, cause, gathering }: Occasion): void {
+    gathering.fire({ rule: name, actions, scope: scene, cause })
+  }
+}
+
+/** P2. A message has the time at which it came, and is never late. */
+function isLate(subject: Subject, timeUs: number, nowUs: number): boolean {
+  if (timeUs < plausibleUs) return false
+  if (timeUs < subject.newestUs && nowUs - subject.newestAtUs < clockSetBackUs) return true
+  // A time that is still to come must not make all that follow late.
+  subject.newestUs = Math.min(timeUs, nowUs)
+  subject.newestAtUs = nowUs
+  return false
+}
+
+function recalled({ of, seen, heardUs, since }: Subject): Scene {
+  const time = seen?.time ?? (since || heardUs)
+  if (typeof of === "string") return new TopicScope(of, seen?.text, time)
+  const scope = new ReadingScope()
+  scope.recall(of, seen ?? { time })
+  return scope
+}

@@ -1,0 +1,138 @@
+import { expect, test } from "vitest"
+import { openRuled, saying } from "../../../../test/rig/ruled.ts"
+
+const hot = { on: { device: "oven", property: "temperature" }, when: "value > 30" }
+const oven = (value: number, more: object = {}): object => ({
+  device: "oven",
+  property: "temperature",
+  value,
+  ...more,
+})
+const minute = 60_000
+
+test("a rule without memory fires at each reading for which it holds", async () => {
+  await using ruled = await openRuled()
+  ruled.apply("hot", { ...hot, ...saying("{{ device }} is at {{ value }}") })
+  await ruled.read(oven(29), oven(31), oven(32), { device: "fridge", property: "temperature", value: 99 })
+  expect(ruled.said()).toEqual(["oven is at 31", "oven is at 32"])
+})
+
+test("wildcards name devices and properties, and a text is no number", async () => {
+  await using ruled = await openRuled()
+  ruled.apply("hall", { on: { device: "hall/+", property: "t/#" }, when: "value > 1", ...saying("{{ device }}") })
+  await ruled.read(
+    { device: "hall/1", property: "t/a", value: 2 },
+    { device: "hall/1", property: "u", value: 2 },
+    { device: "hall/1/x", property: "t", value: 2 },
+    { device: "hall/2", property: "t", text: "5" },
+    { device: "hall/3", property: "t", value: 2 },
+  )
+  expect(ruled.said()).toEqual(["hall/1", "hall/3"])
+})
+
+test("nothing leaves before the commit is durable, and nothing at all when it is refused", async () => {
+  await using ruled = await openRuled()
+  ruled.apply("hot", { ...hot, for: "1m", ...saying("hot") })
+  const goOn = ruled.store.hold()
+  const reading = ruled.read(oven(31))
+  ruled.clock.advance(minute)
+  expect(ruled.taken()).toEqual([])
+  goOn()
+  await reading
+  await ruled.clock.run(0)
+  expect(ruled.said()).toEqual(["hot"])
+  await ruled.read(oven(20))
+  ruled.store.state = "full"
+  await expect(ruled.read(oven(40))).rejects.toThrow()
+  ruled.store.state = "accepting"
+  await ruled.clock.run(2 * minute)
+  expect(ruled.rules.status("hot")).toMatchObject({ pending: 0, active: 0 })
+  expect(ruled.said()).toEqual([])
+})
+
+test("for: what holds for long enough fires once, with what was seen last", async () => {
+  await using ruled = await openRuled()
+  ruled.apply("hot", { ...hot, for: "5m", ...saying("{{ value }}") })
+  await ruled.read(oven(31))
+  await ruled.clock.run(4 * minute)
+  await ruled.read(oven(33))
+  expect(ruled.said()).toEqual([])
+  await ruled.clock.run(minute)
+  expect(ruled.said()).toEqual(["33"])
+  await ruled.clock.run(60 * minute)
+  await ruled.read(oven(35))
+  expect(ruled.said()).toEqual([])
+})
+
+test("for: a reading for which it does not hold begins it anew", async () => {
+  await using ruled = await openRuled()
+  ruled.apply("hot", { ...hot, for: "5m", ...saying("hot", "cool") })
+  await ruled.read(oven(31))
+  await ruled.clock.run(4 * minute)
+  await ruled.read(oven(29))
+  await ruled.read(oven(31))
+  await ruled.clock.run(4 * minute)
+  expect(ruled.said()).toEqual([])
+  await ruled.clock.run(minute)
+  await ruled.read(oven(29))
+  expect(ruled.said()).toEqual(["hot", "cool"])
+})
+
+test("for: half-way when the node ends, it goes on from there", async () => {
+  await using ruled = await openRuled()
+  ruled.apply("hot", { ...hot, for: "5m", ...saying("{{ value }}") })
+  await ruled.read(oven(31))
+  await ruled.clock.run(2 * minute)
+  await ruled.restart(minute)
+  await ruled.clock.run(2 * minute - 1)
+  expect(ruled.said()).toEqual([])
+  await ruled.clock.run(1)
+  expect(ruled.said()).toEqual(["31"])
+  await ruled.restart()
+  await ruled.clock.run(60 * minute)
+  expect(ruled.said()).toEqual([])
+})
+
+test("clearWhen: it ends where that holds, not where the condition does not", async () => {
+  await using ruled = await openRuled()
+  ruled.apply("hot", { ...hot, clearWhen: "value < 25", ...saying("hot", "cool {{ value }}") })
+  await ruled.read(oven(31), oven(28), oven(31), oven(24), oven(24), oven(32))
+  expect(ruled.said()).toEqual(["hot", "cool 24", "hot"])
+  await ruled.restart()
+  await ruled.read(oven(33), oven(20))
+  expect(ruled.said()).toEqual(["cool 20"])
+})
+
+test("onChange: readings that say the same are passed over, also after the node began again", async () => {
+  await using ruled = await openRuled()
+  const door = (text: string): object => ({ device: "door", property: "state", text })
+  ruled.apply("door", { on: { device: "door" }, onChange: true, ...saying("{{ text }}") })
+  await ruled.read(door("open"), door("open"), door("shut"))
+  await ruled.restart()
+  await ruled.read(door("shut"), door("open"))
+  expect(ruled.said()).toEqual(["open", "shut", "open"])
+})
+
+test("previous: the reading before is there, and null at first", async () => {
+  await using ruled = await openRuled()
+  ruled.apply("jump", {
+    on: { device: "oven" },
+    when: "previous != null && value - previous.value > 5",
+    ...saying("{{ previous.value }} to {{ value }}"),
+  })
+  await ruled.read(oven(1), oven(7), oven(9))
+  await ruled.restart()
+  await ruled.read(oven(20))
+  expect(ruled.said()).toEqual(["1 to 7", "9 to 20"])
+})
+
+test("cooldown: it fires no more for so long", async () => {
+  await using ruled = await openRuled()
+  ruled.apply("hot", { ...hot, cooldown: "10m", ...saying("{{ value }}") })
+  await ruled.read(oven(31), oven(32))
+  await ruled.restart(9 * minute)
+  await ruled.read(oven(33))
+  await ruled.clock.run(minute)
+  await ruled.read(oven(34))
+  expect(ruled.said()).toEqual(["31", "34"])
+})

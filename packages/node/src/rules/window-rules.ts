@@ -1,0 +1,47 @@
+/** Rules on windows: what a window says is met as a reading is, by its device and property. */
+import { isStateful, type WindowRule } from "./compiled-rule.ts"
+import type { Episodes } from "./episodes.ts"
+import type { Gathering } from "./evaluation.ts"
+import type { Remembered } from "./remembered.ts"
+import type { Scene } from "./scope.ts"
+import type { Subjects } from "./subjects.ts"
+import type { WindowResult } from "./windows/window-result.ts"
+
+export interface WindowRulesOptions {
+  readonly episodes: Episodes
+  readonly subjects: Subjects
+}
+
+export class WindowRules {
+  readonly #options: WindowRulesOptions
+  readonly #rules = new Map<string, WindowRule>()
+
+  constructor(options: WindowRulesOptions) {
+    this.#options = options
+  }
+
+  set(rule: WindowRule): void {
+    this.#rules.set(rule.name, rule)
+  }
+
+  delete(name: string): void {
+    this.#rules.delete(name)
+  }
+
+  meet(results: readonly WindowResult[], gathering: Gathering): void {
+    const { episodes, subjects } = this.#options
+    for (const { rule: name, scope, device, property, endUs, cause } of results) {
+      const rule = this.#rules.get(name)
+      if (rule === undefined) continue
+      const subject = isStateful(rule) ? subjects.of(rule, `${device ?? ""}\u0000${property ?? ""}`) : undefined
+      if (subject === undefined && isStateful(rule)) continue
+      episodes.meet(rule, subject, { scene: sceneOf(scope, endUs), cause, gathering })
+    }
+  }
+}
+
+/** A window's end is its time: what is said again of an older one changes no state. */
+function sceneOf(scope: Readonly<Record<string, unknown>>, timeUs: number): Scene {
+  const remembered = (): Remembered => ({ time: timeUs })
+  return { ...scope, timeUs, previousSeen: undefined, remembered, isSameAs: () => false } as Scene
+}
