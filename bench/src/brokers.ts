@@ -23,8 +23,9 @@ export function brumeSpeaksMqtt(): boolean {
   return execFileSync(process.execPath, [cli, "up", "--help"], { encoding: "utf8" }).includes("--mqtt")
 }
 
-export async function startBrumeBroker(): Promise<Broker> {
-  const server = await startBrume(undefined, [], ["--mqtt", "127.0.0.1:0", "--insecure-mqtt"])
+/** @param folder a new one when left out */
+export async function startBrumeBroker(folder?: string): Promise<Broker> {
+  const server = await startBrume(folder, [], ["--mqtt", "127.0.0.1:0", "--insecure-mqtt"])
   const port = /mqtt:\/\/[^\s/]*:(\d+)/.exec(server.readyLine)?.[1]
   if (port === undefined) throw new Error(`no MQTT address in: ${server.readyLine}`)
   return Object.assign(server, { mqttPort: Number(port) })

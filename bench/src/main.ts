@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME [--rounds N] [--data DIR] [--scale F]`: runs one benchmark and writes bench/results/NAME.json. */
 import { parseArgs } from "node:util"
+import { call } from "./call.ts"
 import { connections } from "./connections.ts"
 import { fanout } from "./fanout.ts"
 import { idle } from "./idle.ts"
@@ -7,6 +8,7 @@ import { ingest } from "./ingest.ts"
 import { line } from "./line.ts"
 import { query } from "./query.ts"
 import { rules } from "./rules.ts"
+import { react } from "./react.ts"
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -24,7 +26,9 @@ const benchmarks: Readonly<Record<string, (given: typeof options) => Promise<voi
   ingest,
   fanout,
   connections,
+  call,
   rules,
+  react,
 }
 const chosen = benchmarks[positionals[0] ?? ""]
 if (chosen === undefined) {

@@ -7,7 +7,7 @@ import { fdatasyncRate } from "./limits.ts"
 import { runLoad } from "./load.ts"
 import { startLoadGenerator } from "./mqtt-load.ts"
 import { withOthersShare } from "./others.ts"
-import { type Contender, type Figures, medianOf, ratio, report, runRounds } from "./rounds.ts"
+import { type Contender, type Figures, medianOf, report, runRounds, type Summary } from "./rounds.ts"
 import type { Server } from "./servers.ts"
 
 /** As many devices as the generator has. */
@@ -16,7 +16,7 @@ const rulesPerDevice = 8
 const manyRules = devices * rulesPerDevice
 const streamRules = 300
 const perSecond = "readings per second, MQTT QoS 1"
-const memory = "memory per rule, kB"
+const growth = "growth of resident memory, MB"
 
 export async function rules(options: { readonly rounds: number; readonly scale: number }): Promise<void> {
   const contenders = [
@@ -34,22 +34,17 @@ export async function rules(options: { readonly rounds: number; readonly scale: 
         wanted: { atLeast: 100_000 },
       },
       {
-        text: "the same against no rules at all",
-        measured: ratio(summary, perSecond, "8,000 rules", "no rules"),
-        wanted: { atLeast: 0.75 },
-      },
-      {
         text: `evaluations per second of ${streamRules} rules on one stream`,
         measured: medianOf(summary, "300 rules on one stream", "evaluations per second"),
         wanted: { atLeast: 3_000_000 },
       },
-      { text: memory, measured: medianOf(summary, "8,000 rules", memory), wanted: { atMost: 20 } },
+      { text: "memory per rule, kB", measured: memoryPerRule(summary), wanted: { atMost: 20 } },
     ],
     notes: [
       "a message carries two readings, temperature and humidity; all eight rules of its device are on the temperature",
       "of eight rules two wait with for, two have clearWhen, one of each thousand fires (with a cooldown of a second)",
       "the stream of 300 rules comes as line protocol, 5,000 readings a request; an evaluation is one rule's condition on one reading",
-      "memory: resident memory after 8,000 rules were applied and met all devices, less what it was before, by their number",
+      "memory per rule: by how much more a node grows while 8,000 rules are applied and meet all devices than one that has the same load without rules, by their number",
     ],
   })
 }
@@ -63,25 +58,40 @@ async function measureFleet(hasRules: boolean, scale: number): Promise<Figures> 
   await using generator = startLoadGenerator()
   const load = { port: broker.mqttPort, protocol: "mqtt", connections: 50, inFlight: 100 } as const
   // Every device is known, and every page of memory in use, before the rules come.
-  await generator.publish({ ...load, warmUpSeconds: Math.max(0.5, 2 * scale), seconds: 0.5 })
+  const warmUpSeconds = Math.max(0.3, scale)
+  const seconds = Math.max(0.5, 5 * scale)
+  await generator.publish({ ...load, warmUpSeconds, seconds })
+  await settled(scale)
   const before = await broker.residentBytes()
   if (hasRules) await apply(broker, fleetRules())
   const cpuBefore = await broker.cpuSeconds()
   const { result, othersShare } = await withOthersShare([broker, generator], () =>
-    generator.publish({ ...load, warmUpSeconds: Math.max(0.3, scale), seconds: Math.max(0.5, 5 * scale) }),
+    generator.publish({ ...load, warmUpSeconds, seconds }),
   )
   if (result.unacknowledged > 0) throw new Error(`${result.unacknowledged} messages were never acknowledged`)
+  const cpuPerMessage = (((await broker.cpuSeconds()) - cpuBefore) / result.acknowledged) * 1e6
+  await settled(scale)
   const after = await broker.residentBytes()
   if (hasRules) await refuseIdleRules(broker)
   return {
     [perSecond]: result.perSecond * 2,
     "messages per second": result.perSecond,
-    "cpu µs per message": (((await broker.cpuSeconds()) - cpuBefore) / result.acknowledged) * 1e6,
+    "cpu µs per message": cpuPerMessage,
     "p99 ms": result.acknowledgedMsP99,
     "generator's processor share": result.generatorShare,
     "others' share of the machine": othersShare,
-    ...(hasRules ? { [memory]: (after - before) / manyRules / 1_000 } : {}),
+    [growth]: (after - before) / 1e6,
   }
+}
+
+/** The node gives memory back when it has nothing to do. */
+function settled(scale: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.max(500, 4_000 * scale)))
+}
+
+function memoryPerRule(summary: Summary): number | undefined {
+  const [withRules, without] = ["8,000 rules", "no rules"].map((name) => medianOf(summary, name, growth))
+  return withRules === undefined || without === undefined ? undefined : ((withRules - without) * 1_000) / manyRules
 }
 
 function stream(scale: number): Contender {

@@ -40,7 +40,7 @@ export async function openFunctionRooms(options: FunctionRoomOptions): Promise<F
     functions,
     runtimes,
     begin({ own, query, commands, documents }) {
-      followDocuments(functions, { documents, logger })
+      followDocuments(functions, { documents, timetables, logger })
       functions.begin({
         publish: (message, records) => own.publish(message, records),
         query: (request) => query.answer(request),

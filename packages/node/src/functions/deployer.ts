@@ -11,7 +11,7 @@ import { type Bundles, checkBundle, type Files } from "./bundle.ts"
 import { stackOf } from "./deployed-function.ts"
 import type { Pool } from "./runtimes/pool.ts"
 import type { Runtimes } from "./runtimes/runtimes.ts"
-import { checkDocument, isMistakes } from "./spec.ts"
+import { type CheckedDocument, checkDocument, isMistakes } from "./spec.ts"
 import { type FunctionTable, type StoredFunction, versionOf, withVersion } from "./table.ts"
 import type { Timetables } from "./timetables.ts"
 
@@ -74,6 +74,7 @@ export class Deployer {
       const isSame =
         current?.bundle === bundle.name &&
         JSON.stringify(current.spec) === JSON.stringify(checked.spec) &&
+        JSON.stringify(before?.labels) === JSON.stringify(checked.labels) &&
         before?.acceptsUnsandboxed === accepts
       if (isSame) return { name, version: current.version, change: "unchanged" }
       const release = await bundles.keep(bundle)
@@ -84,7 +85,7 @@ export class Deployer {
           bytes: bundle.bytes,
           spec: checked.spec,
         }
-        const stored = withVersion(before, made, { name, acceptsUnsandboxed: accepts })
+        const stored = withVersion(before, made, { ...checked, acceptsUnsandboxed: accepts })
         await this.#replace(stored, bundle.files)
         return { name, version: stored.current, change: before === undefined ? "created" : "changed" }
       } finally {
@@ -95,16 +96,22 @@ export class Deployer {
   }
 
   /** The code in force with another spec: a version of its own. */
-  async respecify(name: string, spec: FunctionSpec): Promise<Deployed> {
+  async respecify({ name, spec, labels }: CheckedDocument): Promise<Deployed> {
     return await this.turn(name, async () => {
       const { table, bundles, clock } = this.#options
       const before = existing(table, name)
       const current = versionOf(before, before.current)!
-      if (JSON.stringify(current.spec) === JSON.stringify(spec))
-        return { name, version: current.version, change: "unchanged" }
+      const isSame =
+        JSON.stringify(current.spec) === JSON.stringify(spec) &&
+        JSON.stringify(before.labels) === JSON.stringify(labels)
+      if (isSame) return { name, version: current.version, change: "unchanged" }
       await this.checkMachine(spec, before)
       const { bundle, bytes } = current
-      const stored = withVersion(before, { created: clock.now(), bundle, bytes, spec }, before)
+      const stored = withVersion(
+        before,
+        { created: clock.now(), bundle, bytes, spec },
+        { name, ...(labels === undefined ? {} : { labels }), acceptsUnsandboxed: before.acceptsUnsandboxed },
+      )
       await this.#replace(stored, await bundles.read(bundle))
       await bundles.clean(table.bundles())
       return { name, version: stored.current, change: "changed" }

@@ -7,29 +7,30 @@
  * - N3 Versions and documents are records of their own: what a crash leaves between them is settled at the start, by which
  *   is newer.
  */
+import { isDeepStrictEqual } from "node:util"
 import {
-  type DocumentChange,
   type DocumentKind,
   type DocumentMistake,
   type Documents,
   documentApiVersion,
   type FunctionSpec,
   type Logger,
+  type StoredDocument,
 } from "@brume/core"
 import type { OpenedFunctions } from "./functions.ts"
-import { checkSpec, functionNamePattern, isMistakes } from "./spec.ts"
+import { type CheckedDocument, checkDocument, checkSpec, functionNamePattern, isMistakes } from "./spec.ts"
 import { functionSpecSchema } from "./spec-schema.ts"
 import type { Timetables } from "./timetables.ts"
 
-export interface DeployedSpecs {
+export interface DeployedDocuments {
   /** Of the version in force. */
-  specOf(name: string): FunctionSpec | undefined
+  documentOf(name: string): CheckedDocument | undefined
 }
 
 const kind = "Function"
 
 /** @param functions without them, documents are judged as if their code were deployed */
-export function createFunctionKind(timetables: Timetables, functions?: DeployedSpecs): DocumentKind {
+export function createFunctionKind(timetables: Timetables, functions?: DeployedDocuments): DocumentKind {
   return {
     kind,
     plural: "functions",
@@ -40,7 +41,7 @@ export function createFunctionKind(timetables: Timetables, functions?: DeployedS
       if (isMistakes(spec)) return spec
       if (!functionNamePattern.test(name))
         return [{ path: "metadata.name", problem: "must be 1 to 63 lower-case letters, digits and hyphens" }]
-      return functions === undefined ? [] : codeMistakes(spec, functions.specOf(name))
+      return functions === undefined ? [] : codeMistakes(spec, functions.documentOf(name)?.spec)
     },
   }
 }
@@ -58,42 +59,49 @@ function codeMistakes(spec: FunctionSpec, deployed: FunctionSpec | undefined): D
 
 export interface FollowOptions {
   readonly documents: Pick<Documents, "apply" | "get" | "delete" | "onChange">
+  readonly timetables: Timetables
   readonly logger: Logger
 }
 
 /** From here on documents and versions say the same. */
-export function followDocuments(functions: OpenedFunctions, { documents, logger }: FollowOptions): void {
+export function followDocuments(functions: OpenedFunctions, { documents, timetables, logger }: FollowOptions): void {
   const tell = (name: string) => (error: unknown) =>
     logger.warn("A function and its document could not be made to say the same", { function: name, error })
-  const show = async (name: string): Promise<void> => {
-    const spec = functions.specOf(name)
-    if (spec === undefined) await documents.delete(kind, name)
-    else await documents.apply([documentOf(name, spec, documents.get(kind, name)?.metadata.labels)])
-  }
-  const act = async ({ name, document }: Omit<DocumentChange, "kind">): Promise<void> => {
-    const spec = functions.specOf(name)
-    if (spec === undefined) return
-    if (document === undefined) await functions.delete(name)
-    else await functions.respecify(name, document.spec)
-  }
-  documents.onChange(kind, (change) => void act(change).catch(tell(change.name)))
-  functions.onChange((name) => {
+  const isShown = (name: string): boolean => {
     const shown = documents.get(kind, name)
-    // What came from a document needs not go back there.
-    if (functions.specOf(name) === undefined ? shown !== undefined : !functions.isSaidBy(name, shown?.spec))
-      void show(name).catch(tell(name))
-  })
+    const said = functions.documentOf(name)
+    if (shown === undefined || said === undefined) return shown === said
+    const { status: _status, ...document } = shown
+    const checked = checkDocument(document, timetables)
+    return !isMistakes(checked) && isDeepStrictEqual(checked, said)
+  }
+  const show = async (name: string): Promise<void> => {
+    const said = functions.documentOf(name)
+    if (said === undefined) await documents.delete(kind, name)
+    else await documents.apply([written(said)])
+  }
+  const act = async (name: string, shown: StoredDocument | undefined): Promise<void> => {
+    if (functions.documentOf(name) === undefined || isShown(name)) return
+    if (shown === undefined) await functions.delete(name)
+    else {
+      const { status: _status, ...document } = shown
+      await functions.respecify(document)
+    }
+  }
+  documents.onChange(kind, ({ name, document }) => void act(name, document).catch(tell(name)))
+  // What came from a document needs not go back there.
+  functions.onChange((name) => void (isShown(name) ? undefined : show(name).catch(tell(name))))
   // N3
   for (const { name, version, versions } of functions.list()) {
+    if (isShown(name)) continue
     const document = documents.get(kind, name)
     const created = versions.find((one) => one.version === version)?.created ?? 0
-    if (functions.isSaidBy(name, document?.spec)) continue
     const isNewer = document !== undefined && document.status.changed > created
-    void (isNewer ? act({ name, document }) : show(name)).catch(tell(name))
+    void (isNewer ? act(name, document) : show(name)).catch(tell(name))
   }
 }
 
-function documentOf(name: string, spec: FunctionSpec, labels: Readonly<Record<string, string>> | undefined): object {
+function written({ name, labels, spec }: CheckedDocument): object {
   return {
     apiVersion: documentApiVersion,
     kind,

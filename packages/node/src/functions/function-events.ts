@@ -71,12 +71,14 @@ export class FunctionEvents {
 
   /** What a former life of the node left: it was promised, so it finds room. */
   recover(left: readonly RecordedDelivery[]): void {
-    for (const { record, recorded } of left)
+    for (const { record, recorded } of left) {
+      const weight = weightOf(recorded.event)
+      this.#deliveries.reserve(weight, true)
       this.#deliveries.offer({
-        ...{ key: keyOf(record), record, event: recorded.event, trigger: "topic" },
+        ...{ key: keyOf(record), record, event: recorded.event, trigger: "topic", weight },
         ...this.#groupOf(this.#triggerOf(recorded.filter)),
-        weight: weightOf(recorded.event),
       })
+    }
   }
 
   begin(): void {
@@ -124,7 +126,7 @@ export class FunctionEvents {
     const { clock, records, owner } = this.#options
     const event = messageEvent(message, clock.now())
     const weight = message.payload.length * 2 + overheadBytes
-    if (!this.#deliveries.hasRoom(weight)) {
+    if (!this.#deliveries.reserve(weight)) {
       this.#drop()
       return undefined
     }
@@ -139,6 +141,7 @@ export class FunctionEvents {
       records: isPromised ? [record] : [],
       end: (error: FogError | undefined) => {
         if (error === undefined) this.#deliveries.offer(delivery)
+        else this.#deliveries.release(weight)
       },
     }
   }
@@ -151,7 +154,7 @@ export class FunctionEvents {
 
   #offer(event: unknown, terms: Pick<Delivery, "key" | "group"> & { readonly trigger: FunctionTriggerType }): void {
     const weight = weightOf(event)
-    if (this.#deliveries.hasRoom(weight)) this.#deliveries.offer({ ...terms, event, weight })
+    if (this.#deliveries.reserve(weight)) this.#deliveries.offer({ ...terms, event, weight })
     else this.#drop()
   }
 

@@ -23,7 +23,6 @@ import {
   FogError,
   type FunctionCall,
   type FunctionInfo,
-  type FunctionSpec,
   type Functions,
   type FunctionVersionInfo,
   type HttpTrigger,
@@ -49,7 +48,7 @@ import { type AskOptions, answerAsk } from "./services/asks.ts"
 import { DoneOnce } from "./services/done-once.ts"
 import type { FunctionPorts } from "./services/ports.ts"
 import { FunctionStates } from "./services/state.ts"
-import { checkSpec, isMistakes } from "./spec.ts"
+import { type CheckedDocument, checkDocument, isMistakes } from "./spec.ts"
 import { FunctionTable, type StoredFunction, versionOf } from "./table.ts"
 import type { Timetables } from "./timetables.ts"
 import { ReadingTriggers } from "./triggers/readings.ts"
@@ -77,11 +76,9 @@ export interface OpenedFunctions extends Functions, Closeable {
   /** With its versions, its state and what waits for it. Throws `function_not_found`. */
   delete(name: string): Promise<void>
   /** The code in force with another spec. Throws `document_invalid` and as {@link deploy} does. */
-  respecify(name: string, spec: unknown): Promise<Deployed>
-  /** Of the version in force; undefined where there is no such function. */
-  specOf(name: string): FunctionSpec | undefined
-  /** Whether a spec, as somebody wrote it, says what the version in force does. */
-  isSaidBy(name: string, spec: unknown): boolean
+  respecify(document: unknown): Promise<Deployed>
+  /** What the version in force says; undefined where there is no such function. */
+  documentOf(name: string): CheckedDocument | undefined
   /** Called when another version is in force, or none any more. Must not throw. */
   onChange(listener: (name: string) => void): void
   /** By name. */
@@ -182,20 +179,17 @@ class FunctionRoom implements OpenedFunctions {
     return await this.#deployer.rollback(name, to)
   }
 
-  async respecify(name: string, given: unknown): Promise<Deployed> {
-    const spec = checkSpec(given, this.#options.timetables)
-    if (isMistakes(spec)) throw invalid(name, spec)
-    return await this.#deployer.respecify(name, spec)
+  async respecify(document: unknown): Promise<Deployed> {
+    const checked = checkDocument(document, this.#options.timetables)
+    if (isMistakes(checked)) throw invalid("of the document", checked)
+    return await this.#deployer.respecify(checked)
   }
 
-  specOf(name: string): FunctionSpec | undefined {
+  documentOf(name: string): CheckedDocument | undefined {
     const stored = this.#table.get(name)
-    return stored === undefined ? undefined : versionOf(stored, stored.current)?.spec
-  }
-
-  isSaidBy(name: string, given: unknown): boolean {
-    const spec = checkSpec(given ?? {}, this.#options.timetables)
-    return !isMistakes(spec) && JSON.stringify(spec) === JSON.stringify(this.specOf(name))
+    if (stored === undefined) return undefined
+    const { spec } = versionOf(stored, stored.current)!
+    return { name, spec, ...(stored.labels === undefined ? {} : { labels: stored.labels }) }
   }
 
   onChange(listener: (name: string) => void): void {

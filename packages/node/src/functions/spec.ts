@@ -14,6 +14,7 @@ import type { Timetables } from "./timetables.ts"
 
 export interface CheckedDocument {
   readonly name: string
+  readonly labels?: Readonly<Record<string, string>>
   readonly spec: FunctionSpec
 }
 
@@ -87,7 +88,10 @@ export function checkDocument(document: unknown, timetables: Timetables): Checke
   if (typeof name !== "string" || !functionNamePattern.test(name))
     mistakes.add("metadata.name", "must be 1 to 63 lower-case letters, digits and hyphens")
   const spec = readSpec(root.spec, mistakes, timetables)
-  return mistakes.list.length > 0 ? mistakes.list : { name: name as string, spec }
+  const labels = readLabels(metadata.labels, mistakes)
+  return mistakes.list.length > 0
+    ? mistakes.list
+    : { name: name as string, spec, ...(labels === undefined ? {} : { labels }) }
 }
 
 /** The spec of a document alone. */
@@ -101,6 +105,14 @@ export function isMistakes<T extends object>(
   checked: T | readonly DocumentMistake[],
 ): checked is readonly DocumentMistake[] {
   return Array.isArray(checked)
+}
+
+function readLabels(given: unknown, mistakes: Mistakes): Readonly<Record<string, string>> | undefined {
+  if (given === undefined) return undefined
+  const labels = mistakes.fields(given, "metadata.labels")
+  for (const [label, value] of Object.entries(labels))
+    if (typeof value !== "string") mistakes.add(`metadata.labels.${label}`, "must be a text")
+  return labels as Readonly<Record<string, string>>
 }
 
 function readSpec(given: unknown, mistakes: Mistakes, timetables: Timetables): FunctionSpec {

@@ -9,6 +9,7 @@ export interface StoredFunction {
   readonly newest: number
   /** Oldest first, at most {@link keptVersions}. */
   readonly versions: readonly FunctionVersionInfo[]
+  readonly labels?: Readonly<Record<string, string>>
   /** An admin accepted that nothing keeps it apart from the machine. */
   readonly acceptsUnsandboxed: boolean
 }
@@ -71,11 +72,12 @@ export class FunctionTable {
 export function withVersion(
   stored: StoredFunction | undefined,
   made: Omit<FunctionVersionInfo, "version">,
-  { name, acceptsUnsandboxed }: Pick<StoredFunction, "name" | "acceptsUnsandboxed">,
+  { name, labels, acceptsUnsandboxed }: Pick<StoredFunction, "name" | "labels" | "acceptsUnsandboxed">,
 ): StoredFunction {
   const version = (stored?.newest ?? 0) + 1
   const versions = [...(stored?.versions ?? []), { version, ...made }].slice(-keptVersions)
-  return { name, current: version, newest: version, versions, acceptsUnsandboxed }
+  const named = labels === undefined ? { name } : { name, labels }
+  return { ...named, current: version, newest: version, versions, acceptsUnsandboxed }
 }
 
 export function versionOf({ versions }: StoredFunction, version: number): FunctionVersionInfo | undefined {

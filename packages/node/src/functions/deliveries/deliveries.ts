@@ -69,9 +69,21 @@ export class Deliveries {
     return this.#events
   }
 
-  /** Whether an event of this weight finds room (E2). */
-  hasRoom(weight: number): boolean {
-    return this.#events < mostEvents && this.#bytes + weight <= mostBytes
+  /**
+   * Takes the room of one event (E2); to be followed by {@link offer} or {@link release}. False where there is none.
+   * @param isKept it is kept already, and finds room whatever the limits say
+   */
+  reserve(weight: number, isKept = false): boolean {
+    if (!isKept && (this.#events >= mostEvents || this.#bytes + weight > mostBytes)) return false
+    this.#events++
+    this.#bytes += weight
+    return true
+  }
+
+  /** Gives the room of an event back that does not come. */
+  release(weight: number): void {
+    this.#events--
+    this.#bytes -= weight
   }
 
   /** From here on the function is called. */
@@ -80,10 +92,9 @@ export class Deliveries {
     this.#next()
   }
 
+  /** Its room was reserved. */
   offer(delivery: Delivery): void {
     if (this.#isClosed) return
-    this.#events++
-    this.#bytes += delivery.weight
     const { group } = delivery
     if (group === undefined) this.#enqueue({ deliveries: [delivery], isBatch: false, attempts: 0 })
     else this.#gather(delivery, group)
@@ -181,7 +192,6 @@ export class Deliveries {
   }
 
   #leave({ deliveries }: Work): void {
-    this.#events -= deliveries.length
-    for (const { weight } of deliveries) this.#bytes -= weight
+    for (const { weight } of deliveries) this.release(weight)
   }
 }
