@@ -33,7 +33,7 @@ import { type OpenedEffects, openEffects } from "../../packages/node/src/effects
 import { openFunctions } from "../../packages/node/src/functions/functions.ts"
 import { createMetrics } from "../../packages/node/src/metrics/metrics.ts"
 import { createRuleTrials } from "../../packages/node/src/rules/trial/trial.ts"
-import { fakeRuntimes } from "./fake-runtimes.ts"
+import { type FakeCode, fakeRuntimes } from "./fake-runtimes.ts"
 import { MemoryStore } from "./memory-store.ts"
 import { openRigFront } from "./mqtt-front.ts"
 
@@ -55,6 +55,8 @@ export interface ApiRig {
   answers: AnswerScript
   running: RunningQuery[]
   readonly cancelled: string[]
+  /** Of functions, by the text of their bundle. */
+  readonly code: Map<string, FakeCode>
   token(request: Partial<TokenRequest>): Promise<string>
   /** Routes without a socket. */
   app(options?: Partial<ApiOptions>): Promise<App>
@@ -89,8 +91,9 @@ export async function apiRig({ kinds = documentKinds }: ApiRigOptions = {}): Pro
   const mqtt = await openRigFront({ store, clock: machineClock, random, logger, metrics, local })
   commands.begin(mqtt.own)
   twins.begin(mqtt.own)
+  const runtimes = fakeRuntimes()
   const functions = await openFunctions({
-    ...{ store, disk: new MemoryDisk(), clock: machineClock, random, logger, metrics, runtimes: fakeRuntimes() },
+    ...{ store, disk: new MemoryDisk(), clock: machineClock, random, logger, metrics, runtimes },
     timetables: { parse: () => "cannot be read" },
   })
   const { credentials, bans } = openAccess({
@@ -140,6 +143,7 @@ export async function apiRig({ kinds = documentKinds }: ApiRigOptions = {}): Pro
     random,
   }
   return Object.assign(rig, {
+    code: runtimes.code,
     store,
     clock,
     logger,

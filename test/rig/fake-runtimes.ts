@@ -37,6 +37,7 @@ export function fakeRuntimes(): FakeRuntimes {
     inspect: async () => ({
       ...{ sandbox: fake.sandbox, reason: "the test says so", remedy: "Ask the test." },
       ...{ bubblewrap: undefined, prlimit: undefined, setpriv: undefined, python: undefined, pythonProblem: undefined },
+      pythonRemedy: undefined,
     }),
     check: async () => {},
     openPool: (options) => poolOf(options, fake, () => ++calls),

@@ -41,7 +41,7 @@ import { InvokeKeys } from "./invoke-keys.ts"
 import type { FunctionLog } from "./logs.ts"
 import { createFunctionMeasures, type FunctionMeasures } from "./measures.ts"
 import type { Pool } from "./runtimes/pool.ts"
-import type { AskOperation, FetchRequest, FetchResponse, RunningCall } from "./runtimes/runtime.ts"
+import type { FetchRequest, FetchResponse, RunningCall } from "./runtimes/runtime.ts"
 import type { Runtimes } from "./runtimes/runtimes.ts"
 import { Secrets } from "./secrets.ts"
 import { type AskOptions, answerAsk } from "./services/asks.ts"
@@ -316,7 +316,7 @@ class FunctionRoom implements OpenedFunctions {
     const { runtime, entry, limits, network } = version.spec
     return this.#options.runtimes.openPool({
       ...{ name, version: version.version, limits, network, code: { runtime, entry, files } },
-      ask: (operation, args, call) => this.#ask(name, version, [operation as AskOperation, args, call]),
+      ask: (operation, args, call) => this.#ask(name, version, [operation, args, call]),
       onLine: (line) => this.#entries.get(name)?.fn.said(version.version, line),
       onState: (status) => this.#entries.get(name)?.fn.stateChanged(status),
     })
@@ -345,7 +345,7 @@ class FunctionRoom implements OpenedFunctions {
   async #ask(
     name: string,
     { spec }: FunctionVersionInfo,
-    [operation, args, call]: readonly [AskOperation, readonly unknown[], RunningCall | undefined],
+    [operation, args, call]: readonly [string, readonly unknown[], RunningCall | undefined],
   ): Promise<unknown> {
     const ports = this.#ports
     if (ports === undefined)

@@ -2,59 +2,91 @@
  * Calls that carry a key of their caller: while one is remembered, the same key is the same call, and gets its result. In
  * memory: after a restart of the node such a call is made again, with the same `ctx.key`.
  */
+import { createHash } from "node:crypto"
 import { type Clock, FogError } from "@brume/core"
 
-const windowMs = 600_000
-const mostKeys = 1_000
-/** Longest result that is remembered, as JSON. */
+export interface InvokeKeyLimits {
+  readonly windowMs: number
+  readonly maxKeys: number
+  /** Of all results, as JSON. */
+  readonly maxBytes: number
+}
+
+const defaultLimits: InvokeKeyLimits = { windowMs: 600_000, maxKeys: 10_000, maxBytes: 16 * 1_048_576 }
+/** A larger result is not remembered. */
 const mostResultBytes = 65_536
 
 interface Remembered {
-  readonly event: string
+  /** SHA-256 of the event. */
+  readonly hash: string
   readonly begun: number
   readonly result: Promise<unknown>
+  bytes: number
 }
 
 export class InvokeKeys {
   readonly #clock: Clock
+  readonly #limits: InvokeKeyLimits
   /** Oldest first. */
   readonly #remembered = new Map<string, Remembered>()
+  #bytes = 0
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, limits: InvokeKeyLimits = defaultLimits) {
     this.#clock = clock
+    this.#limits = limits
+  }
+
+  get size(): number {
+    return this.#remembered.size
   }
 
   /** Throws `idempotency_conflict` where the key came with another event. */
-  async once(parts: readonly [name: string, key: string], event: unknown, call: () => Promise<unknown>) {
-    this.#forget()
-    const place = JSON.stringify(parts)
-    const text = JSON.stringify(event ?? null)
+  async once([name, key]: readonly [name: string, key: string], event: unknown, call: () => Promise<unknown>) {
+    const place = JSON.stringify([name, key])
+    const hash = createHash("sha256")
+      .update(JSON.stringify(event ?? null))
+      .digest("base64")
+    this.#forgetOld()
     const known = this.#remembered.get(place)
     if (known !== undefined) {
-      if (known.event === text) return await known.result
+      if (known.hash === hash) return await known.result
       throw new FogError("idempotency_conflict", {
-        message: `The key of this call of ${parts[0]} came with another event before`,
+        message: `The key of this call of ${name} came with another event before`,
         hint: "Use a key of its own for each event.",
       })
     }
-    const result = call()
-    this.#remembered.set(place, { event: text, begun: this.#clock.monotonic(), result })
+    const remembered: Remembered = { hash, begun: this.#clock.monotonic(), result: call(), bytes: 0 }
+    this.#remembered.set(place, remembered)
     try {
-      const given = await result
-      if ((JSON.stringify(given)?.length ?? 0) > mostResultBytes) this.#remembered.delete(place)
-      return given
+      const result = await remembered.result
+      this.#weigh(place, remembered, JSON.stringify(result)?.length ?? 0)
+      return result
     } catch (error) {
       // What failed may be tried again.
-      this.#remembered.delete(place)
+      this.#forget(place, remembered)
       throw error
     }
   }
 
-  #forget(): void {
+  #weigh(place: string, remembered: Remembered, bytes: number): void {
+    if (this.#remembered.get(place) !== remembered) return
+    remembered.bytes = bytes
+    this.#bytes += bytes
+    if (bytes > mostResultBytes) this.#forget(place, remembered)
+  }
+
+  #forgetOld(): void {
+    const { windowMs, maxKeys, maxBytes } = this.#limits
     const oldest = this.#clock.monotonic() - windowMs
-    for (const [place, { begun }] of this.#remembered) {
-      if (begun >= oldest && this.#remembered.size < mostKeys) return
-      this.#remembered.delete(place)
+    for (const [place, remembered] of this.#remembered) {
+      if (remembered.begun > oldest && this.#remembered.size < maxKeys && this.#bytes <= maxBytes) return
+      this.#forget(place, remembered)
     }
+  }
+
+  #forget(place: string, remembered: Remembered): void {
+    if (this.#remembered.get(place) !== remembered) return
+    this.#remembered.delete(place)
+    this.#bytes -= remembered.bytes
   }
 }

@@ -1,6 +1,6 @@
 /** What a function may ask of the node while one of its calls runs. Every answer is JSON. */
 import { type Clock, FogError, type FunctionSpec, type Json, type QueryParameter } from "@brume/core"
-import type { AskOperation, RunningCall } from "../runtimes/runtime.ts"
+import type { RunningCall } from "../runtimes/runtime.ts"
 import type { Secrets } from "../secrets.ts"
 import type { DoneOnce } from "./done-once.ts"
 import type { FunctionPorts, NodeMessage } from "./ports.ts"
@@ -21,7 +21,7 @@ export interface AskOptions {
 export interface Asking {
   readonly name: string
   readonly spec: FunctionSpec
-  readonly operation: AskOperation
+  readonly operation: string
   readonly args: readonly unknown[]
   /** undefined where code asks outside of its calls. */
   readonly call: RunningCall | undefined
