@@ -8,9 +8,9 @@ until it is too much.
 # How fast the usual follows: about the last 250 readings.
 WEIGHT = 0.004
 # Readings that are needed before anything is called a drift.
-LEAST = 120
+LEAST = 250
 # In units of the usual scatter: what is no news, and what adds up to some.
-SLACK, LIMIT = 1.0, 250.0
+SLACK, LIMIT = 1.5, 250.0
 
 
 def step(memory, value):
