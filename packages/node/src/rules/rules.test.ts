@@ -53,7 +53,7 @@ test("nothing leaves before the commit is durable, and nothing at all when it is
 test("an alarm that a rule raised is cleared at the end, unless the rule says what happens then", async () => {
   await using ruled = await openRuled()
   const alarm = { name: "hot", message: "{{ value }}" }
-  ruled.apply("plain", { ...hot, actions: [{ alarm }] })
+  ruled.apply("hot", { ...hot, actions: [{ alarm }] })
   ruled.apply("kept", { ...hot, actions: [{ alarm: { ...alarm, name: "kept" } }], clearActions: [] })
   await ruled.read(oven(31), oven(32), oven(20))
   expect(ruled.taken()).toEqual([
