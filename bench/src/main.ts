@@ -7,8 +7,8 @@ import { idle } from "./idle.ts"
 import { ingest } from "./ingest.ts"
 import { line } from "./line.ts"
 import { query } from "./query.ts"
-import { rules } from "./rules.ts"
 import { react } from "./react.ts"
+import { rules } from "./rules.ts"
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
