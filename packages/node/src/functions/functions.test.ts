@@ -209,8 +209,9 @@ test("readings of one commit are few deliveries where batches are wanted; a refu
   commit(first, 5, true)
   await settled()
   expect([sizes, first.describe("batch").waiting]).toEqual([[4], 2])
-  // A kill now: what had not been called is called after the start, in one call with what comes then.
+  // It ends now: what had not been called is called after the start, in one call with what comes then.
   sizes.length = 0
+  await first.close()
   const second = await machine.start()
   commit(second, 1)
   machine.clock.advance(500)

@@ -147,6 +147,7 @@ class FunctionRoom implements OpenedFunctions {
       bundles: this.#bundles,
       openPool: (name, version, files) => this.#openPool(name, version, files),
       use: (stored, pool) => this.#use(stored, pool),
+      revive: (name) => this.#revive(name),
     })
   }
 
@@ -296,6 +297,14 @@ class FunctionRoom implements OpenedFunctions {
       entry.fn.fail(error as FogError)
       this.#options.logger.error("A function cannot be started", { function: name, error })
     }
+  }
+
+  async #revive(name: string): Promise<void> {
+    const entry = this.#entries.get(name)
+    if (entry === undefined) return
+    if (entry.fn.hasPool) entry.fn.pool.resume()
+    else await this.#start(name)
+    entry.events.resume()
   }
 
   #use(stored: StoredFunction, pool: Pool): void {
