@@ -334,6 +334,8 @@ class FunctionRoom implements OpenedFunctions {
 
   async #deliver(fn: DeployedFunction, deliveries: readonly Delivery[], event: unknown): Promise<void> {
     const { key, trigger, record } = deliveries[0]!
+    // E4 in deliveries.ts: events wait for a function that cannot be started here and now.
+    if (!fn.hasPool) throw new FogError("functions_busy", { message: `${fn.name} cannot be called yet` })
     await this.#noting(fn.name, key, record, () => fn.call(event, { trigger, key }))
   }
 

@@ -7,7 +7,7 @@
  * - E3 Where a trigger asks for batches, a call gets a list of events.
  * - E4 While the function rests or is busy, events wait; that is no attempt.
  */
-import { type Clock, type FogError, isFogError, type Timer } from "@brume/core"
+import { type Clock, type ErrorCode, type FogError, isFogError, type Timer } from "@brume/core"
 import { type Delivery, type DeliveryGroup, sizeOf } from "./delivery.ts"
 
 export interface DeliveriesOptions {
@@ -33,6 +33,8 @@ const mostEvents = 10_000
 const mostBytes = 64 * 1_048_576
 const firstPauseMs = 200
 const longestPauseMs = 30_000
+/** Says that nothing was begun. */
+const resting: ReadonlySet<ErrorCode> = new Set(["function_parked", "functions_busy", "runtime_missing"])
 /** How long it waits for one that rests or is busy before it looks again. */
 const restMs = 1_000
 
@@ -178,7 +180,7 @@ export class Deliveries {
   #failed(work: Work, error: FogError): void {
     if (this.#isClosed) return
     // E4
-    if (isFogError(error, "function_parked") || isFogError(error, "functions_busy")) {
+    if (isFogError(error) && resting.has(error.code)) {
       this.#waiting.unshift(work)
       this.#rest ??= this.#options.clock.after(restMs, () => this.resume())
       return
