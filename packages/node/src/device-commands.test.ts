@@ -1,9 +1,10 @@
 /** Commands and twins from end to end in one process: HTTP on one side, devices over real MQTT on the other. */
-import { createClient } from "@brume/sdk"
+
 import { expect, test } from "vitest"
 import { openPeer, type Peer, type PeerOptions } from "../../../test/rig/mqtt-peer.ts"
 import { until } from "../../../test/rig/node-process.ts"
 import { type WholeNode, wholeNode } from "../../../test/rig/whole-node.ts"
+import { createClient } from "../../sdk/src/index.ts"
 
 const open = { "mqtt.listen": "127.0.0.1:0", "mqtt.allowAnonymous": "true" }
 

@@ -9,6 +9,9 @@ export interface FunctionCode {
   readonly files: Readonly<Record<string, string>>
 }
 
+/** What a bundle of JavaScript is called among the files. */
+export const bundleEntry = "bundle.cjs"
+
 export interface FunctionLimits {
   /** Of one call, from the moment its code begins. Waiting for an instance has the same limit once more. */
   readonly timeMs: number
@@ -57,9 +60,6 @@ export type Invocation = {
   readonly deadlineMs?: number | undefined
   readonly context: InvocationContext
 } & ({ readonly kind: "event"; readonly event: unknown } | { readonly kind: "fetch"; readonly event: FetchRequest })
-
-/** What a bundle of JavaScript is called among the files. */
-export const bundleEntry = "bundle.cjs"
 
 /** The call that an ask, a log line belongs to. */
 export interface RunningCall {
