@@ -154,6 +154,20 @@ class Streams(unittest.TestCase):
         self.assertEqual(unmasked(said[0])[0][0], 8)
         self.assertIsNone(live.take(1))
 
+    def test_closing_ends_its_thread_whatever_the_stream_is_doing(self):
+        def talks(connection):
+            while True:
+                connection.sendall(message(1))
+
+        for turn in (talks, lambda connection: None, lambda connection: connection.recv(100)):
+            for wait_s in (0, 0.01, 0.3):
+                server = self.stream(turn)
+                live = self.subscribe(server)
+                live.wait_open()
+                time.sleep(wait_s)
+                live.close()
+                self.assertFalse(live._thread.is_alive())
+
     def test_a_program_may_wait_for_the_stream_to_open_but_not_for_ever(self):
         with ScriptedServer(lambda connection: time.sleep(0.3), reads=False) as server:
             live = self.subscribe(server)

@@ -70,7 +70,7 @@ class SocketStream:
                 self._protocol.close()
                 self._writer.write(self._protocol.take_outgoing())
                 await asyncio.wait_for(self._goodbye(), _close_s)
-        except (OSError, asyncio.TimeoutError, asyncio.CancelledError):
+        except (OSError, asyncio.TimeoutError):
             # It is over either way.
             pass
         finally:
