@@ -8,6 +8,7 @@ import { ingest } from "./ingest.ts"
 import { line } from "./line.ts"
 import { query } from "./query.ts"
 import { react } from "./react.ts"
+import { window } from "./window.ts"
 import { rules } from "./rules.ts"
 
 const { values, positionals } = parseArgs({
@@ -29,6 +30,7 @@ const benchmarks: Readonly<Record<string, (given: typeof options) => Promise<voi
   call,
   rules,
   react,
+  window,
 }
 const chosen = benchmarks[positionals[0] ?? ""]
 if (chosen === undefined) {

@@ -218,6 +218,34 @@ class Agreed(NodeTest):
         self.assertEqual((client.alarms("raised"), len(client.alarms())), ([], 1))
         self.assertEqual(self.code_of(lambda: client.clear_alarm("none@nowhere")), "alarm_not_found")
 
+    def test_functions_are_called_once_for_each_key(self):
+        code = """
+from brume.functions import Context, FogError, Request, Response
+
+def handler(event: dict, ctx: Context) -> dict:
+    if event.get("fails"):
+        raise ValueError("as it was told")
+    calls = (ctx.state.get("calls") or 0) + 1
+    ctx.state.set("calls", calls)
+    ctx.publish("devices/told/calls", str(calls), qos=1)
+    return {"calls": calls, "event": event, "trigger": ctx.trigger, "has key": ctx.key is not None}
+"""
+        metadata, spec = {"name": "counting"}, {"runtime": "python", "entry": "main.py"}
+        document = {"apiVersion": "brume.dev/v1", "kind": "Function", "metadata": metadata, "spec": spec}
+        body = {"document": document, "files": {"main.py": code}, "acceptUnsandboxed": True}
+        self.client._object(json_call("POST", "v1/functions/counting/deploy", body))
+        first = self.client.invoke("counting", {"x": [1, None]}, key="one", deadline=20)
+        self.assertEqual(first, {"calls": 1, "event": {"x": [1, None]}, "trigger": "http", "has key": True})
+        self.assertEqual(self.client.invoke("counting", {"x": [1, None]}, key="one", deadline=20), first)
+        self.assertEqual(self.client.invoke("counting", {})["calls"], 2)
+        until("it has reported", lambda: [one["value"] for one in self.client.latest("told")] == [2])
+        with self.assertRaises(BrumeError) as caught:
+            self.client.invoke("counting", {"fails": True})
+        self.assertEqual(caught.exception.code, "function_failed")
+        self.assertIn("as it was told", caught.exception.message)
+        self.assertIn("main.py", caught.exception.details["stack"])
+        self.assertEqual(self.code_of(lambda: self.client.invoke("nobody")), "function_not_found")
+
     def test_live_readings_come_through_the_filters(self):
         with self.client.subscribe(device=["cold/+", "other"], property="t") as live:
             live.wait_open()

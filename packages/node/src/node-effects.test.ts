@@ -1,7 +1,7 @@
 /** Effects as node.ts joins them: causes are commits of a test, the front, the commands and the hosts are real. */
 import { createServer, type IncomingMessage } from "node:http"
 import { type AddressInfo, createServer as createTcpServer } from "node:net"
-import type { Action, Effect } from "@brume/core"
+import { type Action, type Effect, type ErrorCode, FogError, type FunctionCall } from "@brume/core"
 import { SeededRandom, SilentLogger } from "@brume/testkit"
 import { expect, test } from "vitest"
 import { machineClock } from "../../../test/rig/api.ts"
@@ -15,7 +15,7 @@ import { openCommands } from "./devices/commands/commands.ts"
 import { joinSubscribers } from "./devices/local-subscribers.ts"
 import type { LocalSubscriber } from "./devices/mqtt/own-messages.ts"
 import { createMetrics } from "./metrics/metrics.ts"
-import { executorsOf, noFunctions, openNodeEffects } from "./node-effects.ts"
+import { executorsOf, openNodeEffects } from "./node-effects.ts"
 
 async function opened(settings: Readonly<Record<string, string>> = {}, store = new MemoryStore()) {
   const flags = Object.entries({ "store.path": "/rig", ...settings }).map(([key, value]) => ({
@@ -29,6 +29,7 @@ async function opened(settings: Readonly<Record<string, string>> = {}, store = n
   const [clock, random, metrics] = [machineClock, new SeededRandom(1), createMetrics()]
   const room = { store, clock, random, metrics, logger }
   const heard: string[] = []
+  const invoked: string[] = []
   const listening: LocalSubscriber = {
     version: 0,
     on: (topic) =>
@@ -45,14 +46,20 @@ async function opened(settings: Readonly<Record<string, string>> = {}, store = n
   const local = joinSubscribers([commands.replies, listening])
   const mqtt = await openRigFront({ ...room, local, listen: { host: "127.0.0.1", port: 0 } })
   commands.begin(mqtt.own)
+  const functions = {
+    async invoke({ name, key }: FunctionCall) {
+      invoked.push(`${name} ${key}`)
+      const code = name as ErrorCode
+      if (name !== "drift") throw new FogError(code, { message: `it ended with ${name}` })
+      return null
+    },
+  }
   const begin = () =>
-    effects.begin(
-      executorsOf({ config, clock, version: "1.2.3", commands, alarms, own: mqtt.own, functions: noFunctions }),
-    )
+    effects.begin(executorsOf({ config, clock, version: "1.2.3", commands, alarms, own: mqtt.own, functions }))
   begin()
   let keys = 0
   return {
-    ...{ store, effects, alarms, heard, metrics, logger },
+    ...{ store, effects, alarms, heard, invoked, metrics, logger },
     port: Number(new URL(mqtt.urls[0]!).port),
     /** As the effect of a rule, in a commit of its own; resolves to its key. */
     async does(action: Action, key = `key-${keys++}`): Promise<string> {
@@ -189,10 +196,17 @@ test("an alarm is raised in the commit of its cause", async () => {
   expect(at.effects.get(refused)).toMatchObject({ state: "failed", code: "alarm_invalid" })
 })
 
-test("a function that is not there has failed", async () => {
+test.each([
+  ["drift", "done", undefined],
+  ["function_failed", "failed", "function_failed"],
+  ["function_timeout", "in-doubt", "effect_in_doubt"],
+  ["function_crashed", "in-doubt", "effect_in_doubt"],
+] as const)("a call that ends with %s is %s, and carries the effect's key", async (name, state, code) => {
   await using at = await opened()
-  const key = await at.does({ type: "function", name: "drift", input: {} })
-  await expect.poll(() => at.effects.get(key)).toMatchObject({ state: "failed", code: "not_found" })
+  const key = await at.does({ type: "function", name, input: {} })
+  await expect.poll(() => at.effects.get(key)?.state).toBe(state)
+  expect(at.effects.get(key)?.code).toBe(code)
+  expect(at.invoked).toEqual([`${name} ${key}`])
 })
 
 test("a webhook carries its key to a host that is allowed, and is refused to this machine otherwise", async () => {

@@ -206,7 +206,7 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
   twins.begin(mqtt.own)
   functionRooms.begin({ own: mqtt.own, query, commands, documents })
   effects.begin(executorsOf({ ...common, version, commands, alarms, own: mqtt.own, functions }))
-  await rules.begin()
+  void rules.begin()
   const devices = { commands, twins, effects, alarms, functions }
   const front = { store, ruled, rules, documents, tokens, access, query, mqtt, ...devices }
   const consoleFolder = options.consoleFolder ?? ownConsole

@@ -1,8 +1,8 @@
 /**
  * What rules on readings and on messages make of what they meet: fire each time, or once while a condition holds.
  *
- * - P1 Time that counts (`for`, `silence`, `cooldown`) is the node's own. What was pending when the node ended is due at the
- *   moment at which it was due before; where that passed meanwhile, at once.
+ * - P1 Time that counts (`for`, `silence`, `cooldown`) is the node's own, and goes on evenly when its wall clock is set. What was
+ *   pending when the node ended is due at the moment at which it was due before; where that passed meanwhile, at once.
  * - P2 What a series says out of order is no news: older than the newest that the rule met, it neither begins nor ends
  *   anything. Where nothing newer comes for {@link clockSetBackUs}, the device's clock was set back, and it counts again.
  * - P3 What is remembered changes the log only when it changes: a condition that goes on to hold costs no record.
@@ -70,7 +70,7 @@ export class Episodes {
     } else if (subject.phase === "active") this.#maybeClear(rule, subject, holds, occasion)
     else if (holds === true) this.#begin(rule, subject, occasion)
     else if (subject.phase === "pending" && holds === false) {
-      this.#rest(rule, subject)
+      subject.rest(rule.keepsPrevious)
       gathering.touch(subject)
     }
   }
@@ -87,6 +87,14 @@ export class Episodes {
     const { node, epoch } = this.#options.origin
     const cause = () => ["rule", rule.name, node, epoch, subject.key, kind, due]
     this.#activate(rule, subject, { scene: recalled(subject), cause, gathering })
+  }
+
+  /** The wall clock has jumped: what began keeps its age. */
+  move(rule: EpisodicRule, subjects: Iterable<Subject>, byUs: number): void {
+    for (const subject of subjects) {
+      subject.move(byUs)
+      if (subject.phase === "pending" || rule.silenceUs > 0) this.await(rule, subject)
+    }
   }
 
   /** Waits for what is due, where something is. */
@@ -121,7 +129,7 @@ export class Episodes {
 
   #clear(rule: EpisodicRule, subject: Subject, occasion: Occasion): void {
     const { scene, gathering } = occasion
-    this.#rest(rule, subject)
+    subject.rest(rule.keepsPrevious)
     gathering.touch(subject)
     const cause = [...occasion.cause(rule), "clear"]
     gathering.fire({ rule: rule.name, actions: rule.clearActions, scope: scene, cause })
@@ -151,12 +159,6 @@ export class Episodes {
     // P3: the log keeps what began it, memory what is told when it is due.
     subject.seen = scene.remembered()
     if (nowUs >= this.#dueOf(rule, subject)!) this.#activate(rule, subject, occasion)
-  }
-
-  #rest(rule: EpisodicRule, subject: Subject): void {
-    subject.phase = "idle"
-    subject.since = 0
-    if (!rule.keepsPrevious) subject.seen = undefined
   }
 
   #activate(rule: EpisodicRule, subject: Subject, occasion: Occasion): void {

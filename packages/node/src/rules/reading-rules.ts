@@ -61,10 +61,6 @@ export class ReadingRules {
     this.#options = options
   }
 
-  get(name: string): ReadingRule | undefined {
-    return this.#index.get(name)
-  }
-
   set(rule: ReadingRule): void {
     this.#index.set(rule)
   }

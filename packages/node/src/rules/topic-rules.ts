@@ -25,6 +25,9 @@ export class TopicRules {
   version = 0
   readonly #options: TopicRulesOptions
   readonly #rules = new Map<string, TopicRule>()
+  /** Those whose filter is a topic, by it. */
+  readonly #exact = new Map<string, Set<TopicRule>>()
+  readonly #wild = new Set<TopicRule>()
   /** Several messages of one turn have the same next sequence. */
   #messages = 0
 
@@ -32,24 +35,30 @@ export class TopicRules {
     this.#options = options
   }
 
-  get(name: string): TopicRule | undefined {
-    return this.#rules.get(name)
-  }
-
   set(rule: TopicRule): void {
+    this.delete(rule.name)
     this.version++
     this.#rules.set(rule.name, rule)
+    if (/[+#]/.test(rule.filter)) this.#wild.add(rule)
+    else this.#exact.set(rule.filter, (this.#exact.get(rule.filter) ?? new Set()).add(rule))
   }
 
   delete(name: string): void {
-    if (this.#rules.delete(name)) this.version++
+    const rule = this.#rules.get(name)
+    if (rule === undefined) return
+    this.version++
+    this.#rules.delete(name)
+    this.#wild.delete(rule)
+    const exact = this.#exact.get(rule.filter)
+    exact?.delete(rule)
+    if (exact?.size === 0) this.#exact.delete(rule.filter)
   }
 
   /** In the order of their names; undefined where no rule listens to the topic. */
   matching(topic: string): readonly Listener[] | undefined {
     const found: Listener[] = []
-    for (const rule of this.#rules.values()) {
-      if (!matchesFilter(rule.filter, topic)) continue
+    const wild = [...this.#wild].filter(({ filter }) => matchesFilter(filter, topic))
+    for (const rule of [...(this.#exact.get(topic) ?? []), ...wild]) {
       const subject = isStateful(rule) ? this.#options.subjects.of(rule, topic) : undefined
       if (subject !== undefined || !isStateful(rule)) found.push({ rule, subject })
     }

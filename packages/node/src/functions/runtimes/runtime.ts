@@ -9,6 +9,9 @@ export interface FunctionCode {
   readonly files: Readonly<Record<string, string>>
 }
 
+/** What a bundle of JavaScript is called among the files. */
+export const bundleEntry = "bundle.cjs"
+
 export interface FunctionLimits {
   /** Of one call, from the moment its code begins. Waiting for an instance has the same limit once more. */
   readonly timeMs: number
@@ -68,6 +71,18 @@ export interface RunningCall {
   /** When nobody waits for it any more: monotonic ms of the pool's clock. */
   readonly deadline: number
 }
+
+/** What code may ask of the node; arguments and answers: PoolOptions.ask. */
+export type AskOperation =
+  | "publish"
+  | "query"
+  | "command"
+  | "invoke"
+  | "state.get"
+  | "state.set"
+  | "state.delete"
+  | "state.compareAndSet"
+  | "secrets.get"
 
 export interface FunctionLine {
   readonly level: "debug" | "info" | "warn" | "error"
