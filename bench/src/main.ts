@@ -8,8 +8,8 @@ import { ingest } from "./ingest.ts"
 import { line } from "./line.ts"
 import { query } from "./query.ts"
 import { react } from "./react.ts"
-import { window } from "./window.ts"
 import { rules } from "./rules.ts"
+import { window } from "./window.ts"
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

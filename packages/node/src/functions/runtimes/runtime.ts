@@ -61,9 +61,6 @@ export type Invocation = {
   readonly context: InvocationContext
 } & ({ readonly kind: "event"; readonly event: unknown } | { readonly kind: "fetch"; readonly event: FetchRequest })
 
-/** What a bundle of JavaScript is called among the files. */
-export const bundleEntry = "bundle.cjs"
-
 /** The call that an ask, a log line belongs to. */
 export interface RunningCall {
   readonly id: number
