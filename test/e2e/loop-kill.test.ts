@@ -95,7 +95,9 @@ test("kill -9 anywhere in the loop: every effect once at most, and with an outco
     await dying
     if (isReached) kills[step] = (kills[step] ?? 0) + 1
     world.node = await start(`127.0.0.1:${port}`)
+    const t1=Date.now()
     await oracle.look(length, killedAt)
+    console.log(step, isReached, t1-killedAt, Date.now()-t1, world.acknowledged.length)
   }
   await sleep(500)
   isOver = true

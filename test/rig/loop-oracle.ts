@@ -94,9 +94,9 @@ export const isHigh = (id: number): boolean => id % 8 >= 4
 /** Functions throw for these before they have done anything. */
 export const isThrown = (id: number): boolean => id % 13 === 4
 
-const keyOf = (rule: string, { node, epoch, seq }: StoredReading, index: number): string =>
+const keyOf = (rule: string, { node, epoch, seq }: StoredReading, ...action: readonly (string | number)[]): string =>
   createHash("sha256")
-    .update(JSON.stringify(["rule", rule, node, epoch, seq, index]))
+    .update(JSON.stringify(["rule", rule, node, epoch, seq, ...action]))
     .digest("hex")
 const commandIdOf = (device: string, key: string): string =>
   createHash("sha256")
@@ -109,6 +109,8 @@ export class LoopOracle {
   readonly #afterRestarts: { lost: number[]; missing: string[]; open: string[] } = { lost: [], missing: [], open: [] }
   /** Acknowledged ids that were looked for already. */
   #looked = 0
+  /** When that was, ms since 1970: their effects are older. */
+  #lookedAt = 0
 
   constructor(world: LoopWorld) {
     this.#world = world
@@ -127,16 +129,16 @@ export class LoopOracle {
       for (const { key, created } of await effectsOf(node, `&state=pending&type=${type}`))
         if (Date.parse(created) < killedAt) faults.open.push(`${type} ${key} after a restart`)
     if (ids.length === 0) return
+    const since = this.#lookedAt
+    this.#lookedAt = Date.now()
     const stored = new Map((await readingsOf(node, `value >= ${Math.min(...ids)}`)).map((one) => [one.id, one]))
+    const keys = new Set((await effectsOf(node, "", since)).map(({ key }) => key))
     for (const id of ids) {
       const reading = stored.get(id)
       if (reading === undefined) faults.lost.push(id)
       else
-        for (const [action, index] of Object.entries(actions)) {
-          const answer = await node.request(`/v1/effects/${keyOf("every", reading, index)}`)
-          await answer.arrayBuffer()
-          if (answer.status !== 200) faults.missing.push(`${action} of ${id} after a restart`)
-        }
+        for (const [action, index] of Object.entries(actions))
+          if (!keys.has(keyOf("every", reading, index))) faults.missing.push(`${action} of ${id} after a restart`)
     }
   }
 
@@ -251,7 +253,7 @@ export class LoopOracle {
         if (reading.device !== deviceOf(sensor) || isHigh(reading.id) === isRaised) continue
         isRaised = !isRaised
         if (isRaised) count++
-        const key = keyOf("level", reading, 0)
+        const key = isRaised ? keyOf("level", reading, 0) : keyOf("level", reading, "clear", 0)
         wanted.add(key)
         const state = effects.get(key)?.state ?? "missing"
         if (state !== "done") faults.push(`${sensor}: the change by ${reading.id} is ${state}`)
@@ -280,14 +282,16 @@ async function readingsOf(node: NodeProcess, where: string): Promise<StoredReadi
   }
 }
 
-async function effectsOf(node: NodeProcess, filter: string): Promise<ShownEffect[]> {
+/** The newest first; older ones than `since` may be left out. */
+async function effectsOf(node: NodeProcess, filter: string, since = 0): Promise<ShownEffect[]> {
   const all: ShownEffect[] = []
   for (let cursor = ""; ; ) {
     const answer = await node.request(`/v1/effects?limit=1000${filter}${cursor}`)
     const page = (await answer.json()) as { effects: ShownEffect[]; cursor?: string }
     if (!answer.ok) throw new Error(JSON.stringify(page))
     all.push(...page.effects)
-    if (page.cursor === undefined) return all
+    const oldest = all.at(-1)
+    if (page.cursor === undefined || (oldest !== undefined && Date.parse(oldest.created) < since)) return all
     cursor = `&cursor=${encodeURIComponent(page.cursor)}`
   }
 }
