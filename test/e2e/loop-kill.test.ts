@@ -9,11 +9,11 @@ import { expect, test } from "vitest"
 import { deploy } from "../rig/functions.ts"
 import { LoopOracle, loopRules } from "../rig/loop-oracle.ts"
 import { LoopWorld, steps } from "../rig/loop-world.ts"
-import { type NodeProcess, sleep, startNode, temporaryFolder, until } from "../rig/node-process.ts"
+import { type NodeProcess, sleep, spawnNode, startNode, temporaryFolder, until } from "../rig/node-process.ts"
 import { withoutPython } from "../rig/python.ts"
 
 /** `npm run soak -- loop-kill --rounds N` sets it. */
-const rounds = Number(process.env["BRUME_SOAK_ROUNDS"] ?? 8)
+const rounds = Number(process.env["BRUME_SOAK_ROUNDS"] ?? 6)
 /** Where a step does not come. */
 const longestRoundMs = 3_000
 
@@ -66,7 +66,14 @@ test("kill -9 anywhere in the loop: every effect once at most, and with an outco
     ...["store.log.fileBytes=1MiB", "store.tables.sealRows=2000", "store.tables.sealAgeMs=1s"],
     ...[`effects.webhooks.allow=127.0.0.1:${hostPort}`, "effects.maxRemembered=1000000"],
   ].flatMap((setting) => ["--set", setting])
-  const start = (mqtt: string) => startNode(folder.path, ["--mqtt", mqtt, "--insecure-mqtt", ...settings])
+  const argsAt = (mqtt: string) => ["--mqtt", mqtt, "--insecure-mqtt", ...settings]
+  let startMs = 0
+  const start = async (mqtt: string): Promise<NodeProcess> => {
+    const begin = performance.now()
+    const node = await startNode(folder.path, argsAt(mqtt))
+    startMs = performance.now() - begin
+    return node
+  }
   world.node = await start("127.0.0.1:0")
   const port = world.node.mqttPort!
   await using _closing = {
@@ -94,10 +101,17 @@ test("kill -9 anywhere in the loop: every effect once at most, and with an outco
     const { length } = world.acknowledged
     await dying
     if (isReached) kills[step] = (kills[step] ?? 0) + 1
+    // Recovery is to be repeated as well.
+    if (round % 4 === 2) {
+      const dyingEarly = spawnNode(folder.path, argsAt(`127.0.0.1:${port}`))
+      await sleep(startMs * (0.4 + ((round * 37) % 60) / 100))
+      const hasEnded = new Promise((resolve) => dyingEarly.once("close", resolve))
+      dyingEarly.kill("SIGKILL")
+      await hasEnded
+      kills["start"] = (kills["start"] ?? 0) + 1
+    }
     world.node = await start(`127.0.0.1:${port}`)
-    const t1=Date.now()
     await oracle.look(length, killedAt)
-    console.log(step, isReached, t1-killedAt, Date.now()-t1, world.acknowledged.length)
   }
   await sleep(500)
   isOver = true

@@ -179,7 +179,9 @@ export class LoopOracle {
       doubled: [...times].filter(([id, count]) => count > 1 && isOnce(id)).map(([id]) => id),
       invented: [...times.keys()].filter((id) => !world.sent.has(id)),
       missing,
-      causeless: effects.filter(({ key }) => !wanted.has(key)).map(({ key, type, target }) => `${type} ${target} ${key}`),
+      causeless: effects
+        .filter(({ key }) => !wanted.has(key))
+        .map(({ key, type, target }) => `${type} ${target} ${key}`),
       open: [
         ...this.#afterRestarts.open,
         ...effects.filter(({ state }) => state === "pending").map(({ key, type }) => `${type} ${key}`),
@@ -219,7 +221,8 @@ export class LoopOracle {
       case "sink-one": {
         const arrived = commands.get(commandIdOf(action, key))
         const habit = habitOf(id)
-        if (arrived === undefined) return state === "done" || code === "command_unreachable" ? "never arrived" : undefined
+        if (arrived === undefined)
+          return state === "done" || code === "command_unreachable" ? "never arrived" : undefined
         if (state === "failed" && habit !== "refuses") return "arrived, and was not refused"
         if (state === "done" && (habit === "refuses" || habit === "is silent")) return `the device ${habit}`
         return undefined
@@ -234,7 +237,9 @@ export class LoopOracle {
       default: {
         const isCalled = calls.has(key)
         if (state === "done") return isCalled && seen.has(key) ? undefined : "the function was not called to its end"
-        return state === "failed" && (isCalled || !isThrown(id)) ? "the function did not throw before it began" : undefined
+        return state === "failed" && (isCalled || !isThrown(id))
+          ? "the function did not throw before it began"
+          : undefined
       }
     }
   }

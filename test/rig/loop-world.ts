@@ -13,13 +13,13 @@ import { type NodeProcess, sleep } from "./node-process.ts"
 
 /** Where a reading's loop has come to when the world sees something of it. */
 export const steps = [
-  "reading sent",
   "reading acknowledged",
   "command arrived",
   "answer acknowledged",
-  "message arrived",
   "function called",
   "webhook arrived",
+  "reading sent",
+  "message arrived",
   "webhook answered",
 ] as const
 export type Step = (typeof steps)[number]
