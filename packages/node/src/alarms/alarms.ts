@@ -196,14 +196,14 @@ class AlarmRoom implements OpenedAlarms {
   /** A1 */
   #plan({ after, change }: Transition, { time, by, note }: Deed, effect: string | undefined): Planned {
     const { id } = after
-    const leaving = this.#entries.has(id) ? undefined : this.#makeRoom(id)
+    const leaving = this.#entries.has(id) ? [] : this.#makeRoom(id)
     const entry = this.#entries.get(id) ?? { durable: undefined, effect: undefined, coming: [] }
     this.#entries.set(id, entry)
     const formerEffect = entry.effect
     entry.effect = effect
     entry.coming.push(after)
     const records: KeyedRecord[] = [alarmRecord({ alarm: after, effect })]
-    if (leaving !== undefined) records.push(noAlarmRecord(leaving.id))
+    for (const alarm of leaving) records.push(noAlarmRecord(alarm.id))
     let event: AlarmEvent | undefined
     let old: readonly number[] = []
     if (change !== undefined) {
@@ -218,7 +218,7 @@ class AlarmRoom implements OpenedAlarms {
         if (event !== undefined) this.#tell(event, old)
       },
       refused: () => {
-        if (leaving !== undefined) this.#restore(leaving)
+        for (const alarm of leaving) this.#restore(alarm)
         remove(entry.coming, after)
         if (entry.coming.length > 0) return
         entry.effect = formerEffect
@@ -227,19 +227,24 @@ class AlarmRoom implements OpenedAlarms {
     }
   }
 
-  /** A4: the cleared alarm that leaves for a new one, at once, so that no other one counts on its room. Throws `alarms_full`. */
-  #makeRoom(id: string): AlarmInfo | undefined {
-    if (this.#entries.size < this.#limits.maxAlarms) return undefined
+  /**
+   * A4: the cleared alarms that leave for a new one, at once, so that no other one counts on their room. It is one; two
+   * where a refused commit left more than there may be. Throws `alarms_full`.
+   */
+  #makeRoom(id: string): readonly AlarmInfo[] {
+    const { maxAlarms } = this.#limits
+    const leaving: AlarmInfo[] = []
     const now = this.#options.clock.now()
     let examined = 0
     for (const cleared of this.#cleared) {
-      if (examined++ >= examinedAtOnce) break
+      if (this.#entries.size < maxAlarms || leaving.length >= 2 || examined++ >= examinedAtOnce) break
       const { durable, coming = [] } = this.#entries.get(cleared) ?? {}
       if (durable === undefined || coming.length > 0 || isSilenced(durable, now)) continue
       this.#cleared.delete(cleared)
       this.#entries.delete(cleared)
-      return durable
+      leaving.push(durable)
     }
+    if (this.#entries.size < maxAlarms || leaving.length > 0) return leaving
     throw new FogError("alarms_full", {
       message: `The alarm ${excerpt(id)} finds no room: ${this.#entries.size} are known and cannot be forgotten, which is the limit`,
       hint: "Clear what is over with brume alarm clear; one rule for many devices can raise one alarm without a device.",
