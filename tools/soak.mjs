@@ -16,6 +16,7 @@ const forms = {
   kill: "test/e2e/kill.test.ts",
   "mqtt-kill": "test/e2e/mqtt-kill.test.ts",
   "mqtt-fuzz": "test/e2e/mqtt-fuzz.test.ts",
+  "windows-kill": "test/e2e/windows-kill.test.ts",
 }
 if (!(name in forms)) {
   console.error(`Usage: npm run soak -- ${Object.keys(forms).join(" | ")} [--rounds N] [--packets N] [--seed N]`)
