@@ -18,7 +18,7 @@ const problemOf = (source: string): string => {
 }
 
 /** The first column over some values; undefined values are readings without a number. */
-function valueOf(source: string, values: readonly (number | undefined)[]) {
+function columnOf(source: string, values: readonly (number | undefined)[]) {
   const { aggregates, columns } = parsed(source)
   const budget = new Budget(2 ** 24)
   const cells = new Cells({ needs: needsOf(aggregates), most: 1, exactValues: 1_000, budget })
@@ -28,24 +28,24 @@ function valueOf(source: string, values: readonly (number | undefined)[]) {
 }
 
 test("products go before sums, brackets before both, and the left before the right", () => {
-  expect(valueOf("1 + 2 * 3 AS a", [])).toBe(7)
-  expect(valueOf("(1 + 2) * -3 AS a", [])).toBe(-9)
-  expect(valueOf("10 - 4 - 3 AS a", [])).toBe(3)
-  expect(valueOf("24 / 4 / 2 AS a", [])).toBe(3)
-  expect(valueOf("max(value) - min(value) AS a", [4, undefined, 9])).toBe(5)
-  expect(valueOf("round(avg(value), 1) AS a", [1, 2, 2])).toBe(1.7)
-  expect(valueOf("round(-2.5) AS a", [])).toBe(-3)
+  expect(columnOf("1 + 2 * 3 AS a", [])).toBe(7)
+  expect(columnOf("(1 + 2) * -3 AS a", [])).toBe(-9)
+  expect(columnOf("10 - 4 - 3 AS a", [])).toBe(3)
+  expect(columnOf("24 / 4 / 2 AS a", [])).toBe(3)
+  expect(columnOf("max(value) - min(value) AS a", [4, undefined, 9])).toBe(5)
+  expect(columnOf("round(avg(value), 1) AS a", [1, 2, 2])).toBe(1.7)
+  expect(columnOf("round(-2.5) AS a", [])).toBe(-3)
 })
 
 test("what has no value is missing, as NULL is in SQL", () => {
   for (const source of ["avg(value)", "sum(value)", "min(value) + 1", "stddev(value)", "median(value)", "first(value)"])
-    expect(valueOf(`${source} AS a`, [undefined]), source).toBeUndefined()
-  expect(valueOf("count(*) AS a", [undefined])).toBe(1)
-  expect(valueOf("count(value) AS a", [undefined])).toBe(0)
-  expect(valueOf("stddev(value) AS a", [1])).toBeUndefined()
-  expect(valueOf("stddev_pop(value) AS a", [1])).toBe(0)
-  expect(valueOf("1 / count(value) AS a", [undefined])).toBeUndefined()
-  expect(valueOf("sqrt(min(value)) AS a", [-1])).toBeUndefined()
+    expect(columnOf(`${source} AS a`, [undefined]), source).toBeUndefined()
+  expect(columnOf("count(*) AS a", [undefined])).toBe(1)
+  expect(columnOf("count(value) AS a", [undefined])).toBe(0)
+  expect(columnOf("stddev(value) AS a", [1])).toBeUndefined()
+  expect(columnOf("stddev_pop(value) AS a", [1])).toBe(0)
+  expect(columnOf("1 / count(value) AS a", [undefined])).toBeUndefined()
+  expect(columnOf("sqrt(min(value)) AS a", [-1])).toBeUndefined()
 })
 
 test("words may be written in any case, names keep theirs", () => {
@@ -126,6 +126,6 @@ test("what is parsed here means the same in DuckDB", async () => {
   ]
   for (const formula of formulas) {
     const [row] = (await connection.runAndReadAll(`SELECT (${formula})::DOUBLE`)).getRows()
-    expect(valueOf(`${formula} AS a`, []), formula).toBeCloseTo(Number(row![0]), 12)
+    expect(columnOf(`${formula} AS a`, []), formula).toBeCloseTo(Number(row![0]), 12)
   }
 })
