@@ -16,6 +16,8 @@ const forms = {
   kill: "test/e2e/kill.test.ts",
   "mqtt-kill": "test/e2e/mqtt-kill.test.ts",
   "mqtt-fuzz": "test/e2e/mqtt-fuzz.test.ts",
+  "rules-kill": "test/e2e/rules-kill.test.ts",
+  "commands-kill": "test/e2e/commands-kill.test.ts",
   "windows-kill": "test/e2e/windows-kill.test.ts",
 }
 if (!(name in forms)) {

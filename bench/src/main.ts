@@ -1,11 +1,14 @@
 /** `npm run bench -- NAME [--rounds N] [--data DIR] [--scale F]`: runs one benchmark and writes bench/results/NAME.json. */
 import { parseArgs } from "node:util"
+import { call } from "./call.ts"
 import { connections } from "./connections.ts"
 import { fanout } from "./fanout.ts"
 import { idle } from "./idle.ts"
 import { ingest } from "./ingest.ts"
 import { line } from "./line.ts"
 import { query } from "./query.ts"
+import { react } from "./react.ts"
+import { rules } from "./rules.ts"
 import { window } from "./window.ts"
 
 const { values, positionals } = parseArgs({
@@ -24,6 +27,9 @@ const benchmarks: Readonly<Record<string, (given: typeof options) => Promise<voi
   ingest,
   fanout,
   connections,
+  call,
+  rules,
+  react,
   window,
 }
 const chosen = benchmarks[positionals[0] ?? ""]

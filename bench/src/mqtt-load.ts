@@ -7,14 +7,16 @@ import { fileURLToPath } from "node:url"
 import { type CrowdFigures, type CrowdStep, createCrowd } from "./crowd-load.ts"
 import { type FanFigures, type FanLoad, fanOut } from "./fan-load.ts"
 import { type PublishFigures, type PublishLoad, publishReadings } from "./publish-load.ts"
+import { type ReactFigures, type ReactLoad, react } from "./react-load.ts"
 import { cpuSecondsOf } from "./servers.ts"
 
-type Question = PublishLoad | FanLoad | CrowdStep
+type Question = PublishLoad | FanLoad | CrowdStep | ReactLoad
 type Answer = { readonly figures: unknown } | { readonly failure: string }
 
 export interface LoadGenerator extends AsyncDisposable {
   publish(load: Omit<PublishLoad, "kind">): Promise<PublishFigures>
   fan(load: Omit<FanLoad, "kind">): Promise<FanFigures>
+  react(load: Omit<ReactLoad, "kind">): Promise<ReactFigures>
   /** A crowd of connections that stays between the steps. */
   crowd(step: Omit<CrowdStep, "kind">): Promise<CrowdFigures>
   /** Processor time of the generator so far, s. */
@@ -39,6 +41,7 @@ export function startLoadGenerator(): LoadGenerator {
   return {
     publish: (load) => ask({ kind: "publish", ...load }) as Promise<PublishFigures>,
     fan: (load) => ask({ kind: "fan", ...load }) as Promise<FanFigures>,
+    react: (load) => ask({ kind: "react", ...load }) as Promise<ReactFigures>,
     crowd: (step) => ask({ kind: "crowd", ...step }) as Promise<CrowdFigures>,
     cpuSeconds: () => cpuSecondsOf(child),
     [Symbol.asyncDispose]: async () => {
@@ -53,6 +56,7 @@ function answerQuestions(): void {
   const perform = (question: Question): Promise<unknown> => {
     if (question.kind === "publish") return publishReadings(question)
     if (question.kind === "fan") return fanOut(question)
+    if (question.kind === "react") return react(question)
     return crowd(question)
   }
   process.on("message", (question) => {

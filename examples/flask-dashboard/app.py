@@ -3,12 +3,13 @@
 A node may send a webhook twice, when it never heard of the first one's answer; both carry the same Idempotency-Key. So
 an event is kept under its key, before it is answered, and what comes again is answered without being kept again.
 """
+
 import hmac
 import json
 import os
 import sqlite3
 from contextlib import closing
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from flask import Flask, Response, abort, jsonify, render_template, request
 
@@ -24,7 +25,7 @@ MAX_CURVES = 60
 
 HISTORY = """
     SELECT device, property, time_bucket(INTERVAL '1 minute', time) AS minute, avg(value) AS value
-    FROM readings WHERE time > now()::TIMESTAMP - INTERVAL '1 hour' AND value IS NOT NULL
+    FROM readings WHERE time > $1 AND value IS NOT NULL
     GROUP BY ALL ORDER BY ALL LIMIT 5000
 """
 
@@ -32,13 +33,14 @@ HISTORY = """
 def create_app(client=None, database=None, secret=None):
     """Where nothing is given, the environment says it: BRUME_URL, BRUME_TOKEN, EVENTS_DATABASE, WEBHOOK_SECRET."""
     app = Flask(__name__)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_WEBHOOK
     # A page does not wait for a node that is away: it says so.
     brume = client or Client(timeout=5, max_attempts=1)
     path = database or os.environ.get("EVENTS_DATABASE", "events.sqlite3")
     key = secret or os.environ.get("WEBHOOK_SECRET", "")
     with closing(open_events(path)) as events, events:
-        events.execute("CREATE TABLE IF NOT EXISTS events (key TEXT PRIMARY KEY, received TEXT NOT NULL, body TEXT NOT NULL)")
+        events.execute(
+            "CREATE TABLE IF NOT EXISTS events (key TEXT PRIMARY KEY, received TEXT NOT NULL, body TEXT NOT NULL)"
+        )
 
     @app.route("/")
     def dashboard():
@@ -55,6 +57,8 @@ def create_app(client=None, database=None, secret=None):
             abort(Response("WEBHOOK_SECRET is not set, so no webhook can be trusted\n", 503))
         if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), f"Bearer {key}".encode()):
             abort(Response("The webhook's Authorization is not the one that was agreed\n", 401))
+        if request.content_length is None or request.content_length > MAX_WEBHOOK:
+            abort(Response(f"A webhook says its length, which is at most {MAX_WEBHOOK} bytes\n", 413))
         name = request.headers.get("Idempotency-Key", "")
         if not 1 <= len(name) <= 255:
             abort(Response("A webhook of Brume has an Idempotency-Key\n", 400))
@@ -99,7 +103,11 @@ def as_text(body):
         said = json.loads(body)
     except ValueError:
         return body
-    return said["text"] if isinstance(said, dict) and isinstance(said.get("text"), str) else json.dumps(said, ensure_ascii=False)
+    return (
+        said["text"]
+        if isinstance(said, dict) and isinstance(said.get("text"), str)
+        else json.dumps(said, ensure_ascii=False)
+    )
 
 
 def seen(brume):
@@ -116,7 +124,7 @@ def history(brume):
     """The last hour of each series that has numbers, as the points of a curve."""
     series = {}
     try:
-        rows = brume.query(HISTORY)
+        rows = brume.query(HISTORY, [datetime.now(timezone.utc) - timedelta(hours=1)])
     except BrumeError as error:
         # A token that is limited to devices may not use SQL: then there are values without curves.
         if error.code == "forbidden":

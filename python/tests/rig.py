@@ -1,4 +1,5 @@
 """What the tests need of the world: a real node that can be killed, and servers that say what a test tells them to."""
+
 import os
 import re
 import signal

@@ -1,4 +1,5 @@
 """The types of functions and the context for their tests, against the runner that the node really uses."""
+
 import ast
 import inspect
 import os
@@ -48,7 +49,10 @@ class InStep(unittest.TestCase):
                 with self.subTest(f"{name}.{method}"):
                     self.assertEqual(signature_of(inspect.getattr_static(getattr(functions, name), method)), signature)
         for name in ("Request", "Response"):
-            self.assertEqual(set(methods_of(self.tree, name)), {one for one in vars(getattr(functions, name)) if not one.startswith("_")})
+            self.assertEqual(
+                set(methods_of(self.tree, name)),
+                {one for one in vars(getattr(functions, name)) if not one.startswith("_")},
+            )
 
     def test_the_local_context_has_everything_that_the_runner_has(self):
         for of, name in ((LocalContext(), "Context"), (LocalContext().state, "State"), (LocalContext().log, "Log")):
@@ -116,14 +120,19 @@ class Local(unittest.TestCase):
         state = LocalContext(state={"list": [1]}).state
         state.get("list").append(2)
         self.assertEqual(state.get("list"), [1])
-        self.assertEqual([state.compare_and_set("list", [2], [3]), state.compare_and_set("list", [1], [3])], [False, True])
+        self.assertEqual(
+            [state.compare_and_set("list", [2], [3]), state.compare_and_set("list", [1], [3])], [False, True]
+        )
         self.assertTrue(state.compare_and_set("new", None, 1))
         state.set("new", None)
         self.assertIsNone(state.get("new"))
 
     def test_requests_and_responses_are_as_in_the_node(self):
         request = Request("POST", "/a", "x=1&y=", {"Content-Type": "application/json"}, b'{"a":1}')
-        self.assertEqual((request.json(), request.query, request.headers["content-type"]), ({"a": 1}, {"x": "1", "y": ""}, "application/json"))
+        self.assertEqual(
+            (request.json(), request.query, request.headers["content-type"]),
+            ({"a": 1}, {"x": "1", "y": ""}, "application/json"),
+        )
         self.assertEqual(Response({"a": 1}).status, 200)
 
 

@@ -1,4 +1,5 @@
 """What a program may hand over as a reading, and what it is told otherwise."""
+
 import json
 import unittest
 from datetime import datetime, timedelta, timezone
@@ -17,7 +18,10 @@ class Encoding(unittest.TestCase):
         time = datetime(2025, 1, 1, 1, 0, 0, 1, timezone(timedelta(hours=1)))
         table = [
             (("d", "p", 4.2), {"device": "d", "property": "p", "value": 4.2}),
-            (("d", "p", 2**70, time), {"device": "d", "property": "p", "value": 2**70, "time": "2025-01-01T00:00:00.000001Z"}),
+            (
+                ("d", "p", 2**70, time),
+                {"device": "d", "property": "p", "value": 2**70, "time": "2025-01-01T00:00:00.000001Z"},
+            ),
             (
                 {"device": "d", "values": {"a": True, "b": "é\n", "c": [1, None]}, "tags": {"hall": "b"}, "quality": 4},
                 {"device": "d", "values": {"a": True, "b": "é\n", "c": [1, None]}, "tags": {"hall": "b"}, "quality": 4},
@@ -78,7 +82,9 @@ class Sifting(unittest.TestCase):
         for details in ({}, {"count": 9, "mistakes": [{"at": "line 2"}]}, {"count": 1, "mistakes": [{"at": "line 7"}]}):
             parts, refused = sift(self.part, BrumeError("readings_invalid", "no", details=details))
             self.assertEqual(([part.key for part in parts], refused), (["k0", "k1"], []))
-        self.assertEqual(sift(Part("k", self.part.lines[:1]), BrumeError("payload_too_large", "no")), ([], self.part.lines[:1]))
+        self.assertEqual(
+            sift(Part("k", self.part.lines[:1]), BrumeError("payload_too_large", "no")), ([], self.part.lines[:1])
+        )
 
     def test_the_device_that_a_token_may_not_touch_is_taken_out(self):
         parts, refused = sift(self.part, BrumeError("forbidden", "no", details={"device": "c"}))

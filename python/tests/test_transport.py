@@ -1,15 +1,23 @@
 """Requests against servers that misbehave as networks, proxies and broken nodes do."""
+
 import json
 import time
 import unittest
 
-from rig import ScriptedServer, answer
+from rig import ScriptedServer, answer, read_request
 
 from brume import BrumeError, Client
 
 ok = answer(200, b'{"accepted":1,"seq":7,"epoch":"e"}', "content-type: application/json")
 problem = json.dumps(
-    {"code": "store_full", "status": 507, "retry": "later", "detail": "The disk is full", "hint": "Free some.", "details": {"x": 1}}
+    {
+        "code": "store_full",
+        "status": 507,
+        "retry": "later",
+        "detail": "The disk is full",
+        "hint": "Free some.",
+        "details": {"x": 1},
+    }
 ).encode()
 
 
@@ -57,7 +65,10 @@ class Requests(unittest.TestCase):
             (answer(404, b"{broken", "content-type: application/json"), "not_found"),
             (answer(200, b"[" * 100_000, "content-type: application/json"), "node_unreachable"),
             (lambda connection: connection.sendall(b"SSH-2.0\r\n\r\n"), "node_unreachable"),
-            (lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"), "node_unreachable"),
+            (
+                lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"),
+                "node_unreachable",
+            ),
         ]
         for script, code in table:
             with ScriptedServer(script) as server:
@@ -92,8 +103,6 @@ class Requests(unittest.TestCase):
             body = b'{"accepted":1}'
             head = b"HTTP/1.1 200 OK\r\ncontent-length: 14\r\n\r\n"
             connection.sendall(head + body)
-            from rig import read_request
-
             server.requests.append(read_request(connection))
             connection.sendall(head + body)
 
@@ -147,7 +156,7 @@ head = b'{"id":"q-1","columns":[{"name":"n","type":"HUGEINT"},{"name":"t","type"
 
 class Rows(unittest.TestCase):
     def test_rows_arrive_however_their_bytes_are_split(self):
-        rows = [{"n": index, "t": "é]}\"," + "x" * index} for index in range(60)]
+        rows = [{"n": index, "t": 'é]}",' + "x" * index} for index in range(60)]
         whole = head + ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows).encode() + b'\n],"rowCount":60}'
         for size in (1, 7, 100, 100_000):
             pieces = [whole[at : at + size] for at in range(0, len(whole), size)]
@@ -157,12 +166,20 @@ class Rows(unittest.TestCase):
                 self.assertEqual(list(client(server).query("x")), rows)
 
     def test_big_integers_are_ints(self):
-        with ScriptedServer(rows_answer(head + b'{"n":"170141183460469231731687303715884105727","t":"5"}],"rowCount":1}')) as server:
+        with ScriptedServer(
+            rows_answer(head + b'{"n":"170141183460469231731687303715884105727","t":"5"}],"rowCount":1}')
+        ) as server:
             self.assertEqual(client(server).query("x"), [{"n": 2**127 - 1, "t": "5"}])
 
     def test_an_answer_that_breaks_off_is_an_error_with_the_nodes_last_words(self):
         table = [
-            ([head + b'{"n":1}\n],"error":{"code":"query_memory","detail":"Too much","status":413,"retry":"never"}}'], "query_memory"),
+            (
+                [
+                    head
+                    + b'{"n":1}\n],"error":{"code":"query_memory","detail":"Too much","status":413,"retry":"never"}}'
+                ],
+                "query_memory",
+            ),
             ([head + b'{"n":1},'], "node_unreachable"),
             ([head + b'{"n":1},{"n"}'], "node_unreachable"),
             ([b'{"other":[]}'], "node_unreachable"),

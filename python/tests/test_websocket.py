@@ -1,4 +1,5 @@
 """The WebSocket protocol without a network: what RFC 6455 allows a server, and what it does not."""
+
 import base64
 import hashlib
 import os
@@ -165,7 +166,13 @@ class Handshakes(unittest.TestCase):
                 self.assertIsNotNone(handshake.problem(head))
 
     def test_a_head_that_is_none_is_refused(self):
-        for received in (b"SSH-2.0-OpenSSH\r\n", b"HTTP/2 200\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 101 x\r\nno colon\r\n\r\n", b"HTTP/1.1 101 x\r\n" + b"a: b\r\n" * 20_000):
+        for received in (
+            b"SSH-2.0-OpenSSH\r\n",
+            b"HTTP/2 200\r\n\r\n",
+            b"HTTP/1.1 abc\r\n\r\n",
+            b"HTTP/1.1 101 x\r\nno colon\r\n\r\n",
+            b"HTTP/1.1 101 x\r\n" + b"a: b\r\n" * 20_000,
+        ):
             with self.subTest(received[:30]):
                 self.assertRaises(ValueError, parse_head, received)
 

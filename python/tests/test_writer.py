@@ -1,4 +1,5 @@
 """The writer against a node that is slow, away, or refuses some readings. The sending is the test's."""
+
 import json
 import threading
 import unittest
@@ -117,7 +118,9 @@ class Writers(unittest.TestCase):
         self.assertFalse(waiting.try_add(reading(9)))
         with self.assertRaises(BrumeError):
             waiting.add(reading(9))
-        late = threading.Thread(target=Writer.add, args=(blocked := Writer(sender, max_batch=1, max_buffered=2), reading(50)))
+        late = threading.Thread(
+            target=Writer.add, args=(blocked := Writer(sender, max_batch=1, max_buffered=2), reading(50))
+        )
         late.start()
         late.join(10)
         blocked.add(reading(51))

@@ -13,7 +13,7 @@ import type {
   RunningQuery,
   TokenRequest,
 } from "@brume/core"
-import { SeededRandom, SilentLogger, VirtualClock } from "@brume/testkit"
+import { MemoryDisk, SeededRandom, SilentLogger, VirtualClock } from "@brume/testkit"
 import { type OpenedAlarms, openAlarms } from "../../packages/node/src/alarms/alarms.ts"
 import { type Api, openApi } from "../../packages/node/src/api/api.ts"
 import { type App, createApp } from "../../packages/node/src/api/app.ts"
@@ -30,8 +30,10 @@ import { openTwins } from "../../packages/node/src/devices/twins/twins.ts"
 import { documentKinds } from "../../packages/node/src/document-kinds.ts"
 import { openDocuments } from "../../packages/node/src/documents/documents.ts"
 import { type OpenedEffects, openEffects } from "../../packages/node/src/effects/effects.ts"
+import { openFunctions } from "../../packages/node/src/functions/functions.ts"
 import { createMetrics } from "../../packages/node/src/metrics/metrics.ts"
 import { createRuleTrials } from "../../packages/node/src/rules/trial/trial.ts"
+import { type FakeCode, fakeRuntimes } from "./fake-runtimes.ts"
 import { MemoryStore } from "./memory-store.ts"
 import { openRigFront } from "./mqtt-front.ts"
 
@@ -53,6 +55,8 @@ export interface ApiRig {
   answers: AnswerScript
   running: RunningQuery[]
   readonly cancelled: string[]
+  /** Of functions, by the text of their bundle. */
+  readonly code: Map<string, FakeCode>
   token(request: Partial<TokenRequest>): Promise<string>
   /** Routes without a socket. */
   app(options?: Partial<ApiOptions>): Promise<App>
@@ -87,6 +91,11 @@ export async function apiRig({ kinds = documentKinds }: ApiRigOptions = {}): Pro
   const mqtt = await openRigFront({ store, clock: machineClock, random, logger, metrics, local })
   commands.begin(mqtt.own)
   twins.begin(mqtt.own)
+  const runtimes = fakeRuntimes()
+  const functions = await openFunctions({
+    ...{ store, disk: new MemoryDisk(), clock: machineClock, random, logger, metrics, runtimes },
+    timetables: { parse: () => "cannot be read" },
+  })
   const { credentials, bans } = openAccess({
     documents: store,
     tokens,
@@ -123,6 +132,7 @@ export async function apiRig({ kinds = documentKinds }: ApiRigOptions = {}): Pro
     ruleTrials: createRuleTrials({ node: store.node, query: { rows: async () => [] }, clock: machineClock }),
     commands,
     twins,
+    functions,
     effects,
     alarms,
     live: createLive({ store, metrics }),
@@ -133,6 +143,7 @@ export async function apiRig({ kinds = documentKinds }: ApiRigOptions = {}): Pro
     random,
   }
   return Object.assign(rig, {
+    code: runtimes.code,
     store,
     clock,
     logger,

@@ -9,6 +9,8 @@ import { type Node, openNode } from "../../packages/node/src/node.ts"
 
 export interface WholeNode extends AsyncDisposable {
   readonly node: Node
+  /** Its data folder. */
+  readonly folder: string
   readonly logger: SilentLogger
   /** The admin's. */
   readonly secret: string
@@ -31,6 +33,7 @@ export async function wholeNode(settings: Readonly<Record<string, string>> = {})
     fetch(node.url + path, { ...init, headers: { authorization: `Bearer ${secret}`, ...init.headers } })
   return {
     node,
+    folder,
     logger,
     secret,
     call,

@@ -53,7 +53,7 @@ describe("rooms get the outside world as arguments", () => {
 })
 
 test("a source file is read in one sitting: 400 lines, or 500 of tests", () => {
-  const long = sources
+  const long = [...sources, ...tracked.filter((path) => /^python\/.*\.py$/.test(path))]
     .map((path) => [path, read(path).split("\n").length] as const)
     .filter(([path, lines]) => lines > (isTest(path) ? 500 : 400))
   expect(long).toEqual([])
@@ -118,6 +118,14 @@ test("every dependency has its reason", () => {
   })
   const own = /^(@brume\/|brume$)/
   expect([...new Set(names)].filter((name) => !own.test(name) && !reasons.includes(`\`${name}\``))).toEqual([])
+})
+
+test("every package has the version of the whole", () => {
+  const { version } = JSON.parse(read("package.json")) as { version: string }
+  const manifests = tracked.filter((path) => /^packages\/[^/]+\/package\.json$/.test(path))
+  const versions = manifests.map((path) => [path, (JSON.parse(read(path)) as { version: string }).version])
+  versions.push(["python", /^version = "(.*)"$/m.exec(read("python/src/brume/version.py"))?.[1] ?? "none"])
+  expect(versions.filter(([, own]) => own !== version)).toEqual([])
 })
 
 test("no link in the documents is dead", () => {

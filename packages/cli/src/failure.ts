@@ -14,6 +14,9 @@ export async function tellFailure(error: unknown, terminal: Terminal, isJson: bo
 
 function textOf(error: FogError, { notes: { paint } }: Terminal): string {
   const lines = [`${paint.red("error")} ${paint.dim(`[${error.code}]`)} ${error.message}`]
+  // Where the code of a function failed, in its author's own files.
+  const stack = error.details?.stack
+  if (typeof stack === "string") lines.push(paint.dim(stack))
   if (error.hint !== undefined) lines.push(`${paint.cyan("hint")}  ${error.hint}`)
   // A fault of the program: the stack is what a report needs.
   if (error.code === "internal" && error.cause instanceof Error) lines.push(paint.dim(String(error.cause.stack)))

@@ -3,10 +3,7 @@ import type { Command } from "commander"
 import { atNode, collect, type Lazily, verb } from "./program-parts.ts"
 
 /** Kinds that have a noun of their own on the command line. */
-const nouns = [
-  { kind: "Rule", one: "rule", many: "rules" },
-  { kind: "Function", one: "function", many: "functions" },
-] as const
+const nouns = [{ kind: "Rule", one: "rule", many: "rules" }] as const
 
 export function addDocuments(program: Command, lazily: Lazily): void {
   addApply(program, lazily)

@@ -5,8 +5,10 @@
 import { Command, Option } from "commander"
 import { addDemoCommand } from "./demo/command.ts"
 import { addAccess } from "./program-access.ts"
+import { addAlarm, addDescribeAlarm, addGetAlarms } from "./program-alarms.ts"
 import { addCommands, addDescribeCommand, addGetCommands } from "./program-commands.ts"
 import { addDocuments } from "./program-documents.ts"
+import { addFunctionNouns, addFunctions } from "./program-functions.ts"
 import { addClient, addMessages } from "./program-messages.ts"
 import { atNode, collect, type Lazily, type Runner } from "./program-parts.ts"
 import type { Terminal } from "./terminal.ts"
@@ -53,11 +55,15 @@ export function createProgram(terminal: Terminal, outcome: Outcome): Command {
   addTestMapping(program, lazily)
   program.commandsGroup("Devices:")
   addCommands(program, lazily)
+  program.commandsGroup("Functions:")
+  addFunctions(program, lazily)
   program.commandsGroup("What a node has:")
   addGet(program, lazily)
   addDescribe(program, lazily)
+  addAlarm(program, lazily)
   addDelete(program)
   addDocuments(program, lazily)
+  addFunctionNouns(program, lazily)
   addClient(program, lazily)
   addAccess(program, lazily)
   program.commandsGroup("This command:")
@@ -225,7 +231,7 @@ How topics and payloads become readings: docs/guide/mapping.md`,
 function addGet(program: Command, lazily: Lazily): void {
   const get = program
     .command("get")
-    .summary("list devices, rules, functions, MQTT clients, tokens and more")
+    .summary("list devices, commands, rules, functions, MQTT clients, tokens and more")
     .description("Lists what a node has.")
   atNode(get.command("devices"))
     .alias("device")
@@ -239,6 +245,7 @@ function addGet(program: Command, lazily: Lazily): void {
     .option("--connected", "only those that are connected")
     .option("--away", "only those that are not")
     .action(lazily(async () => (await import("./commands/client.ts")).getClients))
+  addGetAlarms(get, lazily)
   atNode(get.command("tokens"))
     .alias("token")
     .description("Lists tokens; needs one with the scope admin.")
@@ -260,7 +267,7 @@ function addGet(program: Command, lazily: Lazily): void {
 function addDescribe(program: Command, lazily: Lazily): void {
   const describe = program
     .command("describe")
-    .summary("show all about a device, a rule, an MQTT client, the node and more")
+    .summary("show all about a device, a command, a rule, an MQTT client, the node and more")
     .description("Shows everything that a node knows of one thing.")
   atNode(describe.command("device"))
     .description("Shows each series of a device with its newest reading.")
@@ -271,6 +278,7 @@ function addDescribe(program: Command, lazily: Lazily): void {
     .description("Shows an MQTT client: its connection, its session and its subscriptions.")
     .argument("<id>", "its client identifier, as `brume get clients` shows it")
     .action(lazily(async () => (await import("./commands/client.ts")).describeClient))
+  addDescribeAlarm(describe, lazily)
   atNode(describe.command("node"))
     .description("Shows the state of the node, its store and the token that asks.")
     .action(lazily(async () => (await import("./commands/describe.ts")).describeNode))

@@ -99,6 +99,25 @@ export {
   toProblem,
 } from "./errors.ts"
 export {
+  type EventTrigger,
+  type FunctionBatch,
+  type FunctionFailure,
+  type FunctionInfo,
+  type FunctionLimits,
+  type FunctionLogLevel,
+  type FunctionLogLine,
+  type FunctionSpec,
+  type FunctionState,
+  type FunctionTrigger,
+  type FunctionVersionInfo,
+  functionLogLevels,
+  type HttpTrigger,
+  type ReadingTrigger,
+  type ScheduleTrigger,
+  type SecretInfo,
+  type TopicTrigger,
+} from "./function-spec.ts"
+export {
   type FunctionCall,
   type FunctionRuntime,
   type Functions,
@@ -106,6 +125,7 @@ export {
   functionRuntimes,
   functionTriggers,
 } from "./functions.ts"
+export { joinPlanned } from "./join-planned.ts"
 export { nearest } from "./nearest.ts"
 export { fillPayload, payloadTemplateProblem } from "./payload-template.ts"
 export type {

@@ -5,24 +5,19 @@
  *
  * Plain CommonJS without a build and without imports beyond Node.js: it starts in the time that Node.js itself takes.
  */
-const { writeSync } = require("node:fs")
-const { Socket } = require("node:net")
 const Module = require("node:module")
 const { posix } = require("node:path")
+const { flushNow, listen, send, sendLast } = require("./channel.cjs")
 
 // Code may change what everybody shares; the runner keeps its own.
 const { stringify, parse } = JSON
-const later = setImmediate
 const { exit } = process
 const isThenable = (value) => typeof value === "object" && value !== null && typeof value.then === "function"
 
 /** Questions to the node at once; others wait their turn. */
 const mostAsks = 256
 const root = "/function/"
-const pause = new Int32Array(new SharedArrayBuffer(4))
 
-const socket = new Socket({ fd: 3, readable: true, writable: true })
-let outgoing = []
 /** Calls under way, by id. */
 const calls = new Map()
 /** Questions without an answer, by id. */
@@ -31,82 +26,6 @@ const waitingAsks = []
 let lastAsk = 0
 let handlers = {}
 let facts = { name: "", version: 0, limits: { outputBytes: 0, timeMs: 0 } }
-
-// Bytes of the channel.
-
-function send(text) {
-  if (outgoing.push(text) === 1) later(flush)
-}
-
-function flush() {
-  if (outgoing.length > 0) socket.write(gathered())
-}
-
-/** Leaves before the code goes on, however slowly the node reads. */
-function flushNow() {
-  if (socket.writableLength > 0) return flush()
-  const frames = gathered()
-  for (let at = 0; at < frames.length; ) {
-    try {
-      at += writeSync(3, frames, at)
-    } catch (error) {
-      if (error.code !== "EAGAIN") return
-      Atomics.wait(pause, 0, 0, 1)
-    }
-  }
-}
-
-function gathered() {
-  const texts = outgoing
-  outgoing = []
-  let size = 0
-  const lengths = texts.map((text) => {
-    const length = Buffer.byteLength(text)
-    size += 4 + length
-    return length
-  })
-  const frames = Buffer.allocUnsafe(size)
-  let at = 0
-  for (let place = 0; place < texts.length; place++) {
-    at = frames.writeUInt32BE(lengths[place], at)
-    frames.write(texts[place], at, lengths[place] === texts[place].length ? "latin1" : "utf8")
-    at += lengths[place]
-  }
-  return frames
-}
-
-let parts = []
-let held = 0
-let wanted = 4
-
-function read(chunk) {
-  let bytes = chunk
-  if (held > 0) {
-    parts.push(chunk)
-    held += chunk.length
-    if (held < wanted) return
-    bytes = Buffer.concat(parts, held)
-    parts = []
-    held = 0
-  }
-  let at = 0
-  while (bytes.length - at >= 4) {
-    const end = at + 4 + bytes.readUInt32BE(at)
-    if (end > bytes.length) break
-    take(parse(bytes.toString("utf8", at + 4, end)))
-    at = end
-  }
-  if (at === bytes.length) return
-  const rest = bytes.subarray(at)
-  parts = [rest]
-  held = rest.length
-  wanted = held >= 4 ? 4 + rest.readUInt32BE(0) : 4
-}
-
-socket.on("data", read)
-// Without its node a function has no purpose.
-socket.on("end", () => exit(0))
-socket.on("error", () => exit(0))
 
 function take(message) {
   switch (message[0]) {
@@ -177,8 +96,7 @@ function isOutOfMemory(error) {
 }
 
 function endForMemory() {
-  outgoing = []
-  socket.write(Buffer.from('\0\0\0\x0a["memory"]', "latin1"), () => exit(70))
+  sendLast('["memory"]', () => exit(70))
 }
 
 function described(error) {
@@ -201,7 +119,7 @@ function described(error) {
 /** A stack as the author knows their files: without this program, and relative to their folder. */
 function readable(stack) {
   const lines = String(stack).split("\n")
-  const own = lines.findIndex((line) => line.includes(__filename))
+  const own = lines.findIndex((line) => line.includes(__dirname))
   return (own < 0 ? lines : lines.slice(0, own))
     .filter((line) => !line.includes("(node:internal/"))
     .join("\n")
@@ -404,3 +322,5 @@ process.on("uncaughtException", (error) => {
   process.stderr.write(`${stack ?? ""}\nUncaught ${name}: ${message}\n`)
   exit(70)
 })
+
+listen(take)

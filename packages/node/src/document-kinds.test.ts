@@ -1,5 +1,6 @@
 import { SilentLogger } from "@brume/testkit"
 import { expect, test } from "vitest"
+import { writtenExample } from "./api/kept-document.ts"
 import { documentKinds } from "./document-kinds.ts"
 import { createChecker } from "./documents/check.ts"
 import { defaultDocumentLimits } from "./documents/envelope.ts"
@@ -24,6 +25,10 @@ test.each(documentKinds)(
     expect(logger.messages("error")).toEqual([])
   },
 )
+
+test("the example in the API's reference is a document that fits", () => {
+  expect(checker.mistakes(writtenExample)).toEqual([])
+})
 
 test("the mistakes of a rule are told in words", () => {
   const mistakes = checker.mistakes({

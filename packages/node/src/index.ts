@@ -18,6 +18,8 @@ export {
 export type { Config } from "./config/schema.ts"
 export type { MappingSettings } from "./devices/mapping/compile-mapping.ts"
 export { type Trial, type TrialReading, type TrialRequest, tryMapping } from "./devices/mapping/trial.ts"
+export { inspectFunctionsMachine } from "./functions/runtimes/runtimes.ts"
+export type { FunctionsMachine } from "./functions/runtimes/sandbox/inspect-machine.ts"
 export { type Host, type RunOptions, runNode } from "./main.ts"
 export type { Node, NodeOptions } from "./node.ts"
 export { documentSchemas, openNode } from "./rooms.ts"

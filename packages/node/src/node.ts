@@ -7,7 +7,7 @@
  * - N3 One node owns a data folder; the store holds its lock while the node is open.
  */
 import { fileURLToPath } from "node:url"
-import { type Closeable, type Logger, type Query, SeriesCache } from "@brume/core"
+import { type Closeable, joinPlanned, type Logger, type Query, SeriesCache } from "@brume/core"
 import { type OpenedAlarms, openAlarms } from "./alarms/alarms.ts"
 import { type Ambient, systemAmbient } from "./ambient/ambient.ts"
 import { type Api, openApi } from "./api/api.ts"
@@ -25,13 +25,15 @@ import type { Mqtt } from "./devices/mqtt/mqtt.ts"
 import { defaultPayloadLimits, type PayloadLimits } from "./devices/payload/limits.ts"
 import { type OpenedTwins, openTwins } from "./devices/twins/twins.ts"
 import { openDisk } from "./disk/disk.ts"
-import { documentKinds } from "./document-kinds.ts"
+import { documentKindsOf } from "./document-kinds.ts"
 import { type OpenedDocuments, openDocuments } from "./documents/documents.ts"
 import type { OpenedEffects } from "./effects/effects.ts"
+import { openFunctionRooms } from "./function-room.ts"
+import type { OpenedFunctions } from "./functions/functions.ts"
 import { createMetrics, type Registry } from "./metrics/metrics.ts"
 import { openProcessMetrics } from "./metrics/process-metrics.ts"
 import { openMqttFront } from "./mqtt-front.ts"
-import { executorsOf, noFunctions, openNodeEffects } from "./node-effects.ts"
+import { executorsOf, openNodeEffects } from "./node-effects.ts"
 import { createNodeLogger } from "./node-logger.ts"
 import { openQuery } from "./query/query.ts"
 import { type RuleStatus, shownStatus } from "./rules/rule-status.ts"
@@ -131,6 +133,7 @@ interface Rooms {
   readonly documents: OpenedDocuments
   readonly commands: OpenedCommands
   readonly twins: OpenedTwins
+  readonly functions: OpenedFunctions
   readonly effects: OpenedEffects
   readonly alarms: OpenedAlarms
   readonly rules: Rules
@@ -143,7 +146,11 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
   const { name } = config.node
   const disk = await openDisk(config.store.path, { node: name })
   const store = keep(await openStore({ ...config.store, ...common, disk, logger: logger("store"), node: name }))
-  const documents = openDocuments({ ...common, store, logger: logger("documents"), kinds: documentKinds })
+  const functionRooms = await openFunctionRooms({ ...common, store, disk })
+  keep(functionRooms.runtimes)
+  const functions = keep(functionRooms.functions)
+  const kinds = documentKindsOf(functions)
+  const documents = openDocuments({ ...common, store, logger: logger("documents"), kinds })
   const tokens = await openTokens({
     ...common,
     documents: store,
@@ -181,7 +188,10 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
   const alarms = openAlarms({ ...common, store, logger: logger("alarms"), limits: config.alarms })
   const effects = keep(await openNodeEffects({ ...common, store, version, commands }))
   const rules = keep(openRules({ ...common, store, documents, effects, query, logger: logger("rules") }))
-  const ruled = new RuledStore(store, rules)
+  const ruled = new RuledStore(store, {
+    evaluate: (batch, firstSeq) =>
+      joinPlanned([rules.evaluate(batch, firstSeq), functions.readings.evaluate(batch, firstSeq)]),
+  })
   const mqtt = keep(
     await openMqttFront({
       ...common,
@@ -192,14 +202,16 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
       access: access.mqtt,
       series: new SeriesCache(),
       payloadLimits: payloadLimitsOf(config),
-      local: joinSubscribers([commands.replies, twins.reports, rules.messages]),
+      local: joinSubscribers([commands.replies, twins.reports, rules.messages, functions.topics]),
     }),
   )
   commands.begin(mqtt.own)
   twins.begin(mqtt.own)
-  effects.begin(executorsOf({ ...common, version, commands, alarms, own: mqtt.own, functions: noFunctions }))
-  await rules.begin()
-  const front = { store, ruled, rules, documents, tokens, access, query, mqtt, commands, twins, effects, alarms }
+  functionRooms.begin({ own: mqtt.own, query, commands, documents })
+  effects.begin(executorsOf({ ...common, version, commands, alarms, own: mqtt.own, functions }))
+  void rules.begin()
+  const devices = { commands, twins, effects, alarms, functions }
+  const front = { store, ruled, rules, documents, tokens, access, query, mqtt, ...devices }
   const consoleFolder = options.consoleFolder ?? ownConsole
   return { ...front, api: keep(await openFront(common, { ...front, consoleFolder })) }
 }
@@ -221,6 +233,7 @@ async function openFront(
     mqtt,
     commands,
     twins,
+    functions,
     effects,
     alarms,
     consoleFolder,
@@ -249,6 +262,7 @@ async function openFront(
     documentStatus: { Rule: (rule) => shownOf(rules.status(rule)) },
     commands,
     twins,
+    functions,
     effects,
     alarms,
     live: createLive({ store, metrics, maxListeners: maxConnections, maxQueuedReadings: api.live.maxQueuedReadings }),

@@ -1,13 +1,17 @@
 /** The client of one node: everything that its HTTP API offers, typed. Holds no connection until it is used. */
 import { FogError, type QueryFormat } from "@brume/core"
+import { type AlarmRoom, createAlarms } from "./alarms.ts"
 import { type BanRoom, createBans } from "./bans.ts"
 import { type ClientRoom, createClients } from "./clients.ts"
 import { type CommandRoom, createCommands } from "./commands.ts"
 import { type CredentialRoom, createCredentials } from "./credentials.ts"
 import { createDevices, type Devices } from "./devices.ts"
 import { createDocuments, type DocumentRoom } from "./documents.ts"
+import { createEffects, type EffectRoom } from "./effects.ts"
+import { createFunctions, type FunctionRoom } from "./functions.ts"
 import { type LiveFilter, type LiveOptions, type LiveSubscription, openLive } from "./live/live.ts"
 import { socketDriver } from "./live/socket.ts"
+import type { LivePort } from "./live/stream.ts"
 import {
   collectBytes,
   type Json,
@@ -21,6 +25,7 @@ import {
 import type { ReadingInput } from "./readings.ts"
 import { createRules, type RuleRoom } from "./rules.ts"
 import { createQueries, type Queries } from "./running.ts"
+import { createSecrets, type SecretRoom } from "./secrets.ts"
 import { type NodeStatus, nodeStatus } from "./status.ts"
 import { createTokens, type TokenRoom } from "./tokens.ts"
 import { createTransport, type RetryPolicy, type TokenSource, type Transport } from "./transport.ts"
@@ -179,6 +184,24 @@ export interface BrumeClient {
    */
   live(filter?: LiveFilter, options?: LiveOptions): LiveSubscription
   /**
+   * Alarms that rules and functions raise and clear, and what people do about them.
+   *
+   * @example
+   * ```ts
+   * for (const { id, message } of await client.alarms.list({ state: "raised" })) console.log(id, message)
+   * ```
+   */
+  readonly alarms: AlarmRoom
+  /**
+   * What rules and functions did to the world, and how it ended.
+   *
+   * @example
+   * ```ts
+   * for await (const { target, message } of client.effects.list({ state: "in-doubt" })) console.log(target, message)
+   * ```
+   */
+  readonly effects: EffectRoom
+  /**
    * Desired state that people write, such as rules and functions.
    *
    * @example
@@ -187,7 +210,11 @@ export interface BrumeClient {
    *   apiVersion: "brume.dev/v1",
    *   kind: "Rule",
    *   metadata: { name: "cold-room-too-warm" },
-   *   spec: { on: { device: "cold/+", property: "temperature" }, when: "value > 8", actions: [{ alarm: {} }] },
+   *   spec: {
+   *     on: { device: "cold/+", property: "temperature" },
+   *     when: "value > 8",
+   *     actions: [{ alarm: { name: "too-warm" } }],
+   *   },
    * })
    * ```
    */
@@ -237,6 +264,24 @@ export interface BrumeClient {
    * ```
    */
   readonly bans: BanRoom
+  /**
+   * Functions: called, deployed, listed, and what they say.
+   *
+   * @example
+   * ```ts
+   * const { fahrenheit } = await client.functions.invoke<{ fahrenheit: number }>("convert", { celsius: 4.2 })
+   * ```
+   */
+  readonly functions: FunctionRoom
+  /**
+   * Secrets that functions may read; needs an admin's token.
+   *
+   * @example
+   * ```ts
+   * await client.secrets.set("chat-token", "xoxb-…")
+   * ```
+   */
+  readonly secrets: SecretRoom
   /** The node's name, version and store. */
   status(options?: { readonly signal?: AbortSignal }): Promise<NodeStatus>
 }
@@ -279,15 +324,19 @@ export function createClient(options: ClientOptions): BrumeClient {
     },
     queries: createQueries(transport),
     devices: createDevices(transport),
+    live: (filter, live) => openLive(livePort(transport, "v1/live"), filter, live),
+    alarms: createAlarms(transport, livePort(transport, "v1/live/alarms")),
+    effects: createEffects(transport),
     commands: createCommands(transport),
     twins: createTwins(transport),
-    live: (filter, live) => openLive(livePort(transport), filter, live),
     documents: createDocuments(transport),
     rules: createRules(transport),
     tokens: createTokens(transport),
     clients: createClients(transport),
     credentials: createCredentials(transport),
     bans: createBans(transport),
+    functions: createFunctions(transport),
+    secrets: createSecrets(transport),
     status: ({ signal } = {}) => nodeStatus(transport, signal),
   }
 }
@@ -315,8 +364,8 @@ function badUrl(url: string, why: string, cause?: unknown): FogError {
   })
 }
 
-function livePort(transport: Transport) {
-  const url = new URL("v1/live", transport.base)
+function livePort(transport: Transport, path: string): LivePort {
+  const url = new URL(path, transport.base)
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:"
   return {
     url,

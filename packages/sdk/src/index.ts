@@ -5,8 +5,32 @@
  * and a hint. Nothing is imported from Node.js at load time.
  */
 
-export type { BanKind, CertificateMapping, DocumentMistake, JsonSchema, Permissions } from "@brume/core"
+export type {
+  ActionType,
+  AlarmChange,
+  BanKind,
+  CertificateMapping,
+  DocumentMistake,
+  EffectState,
+  FunctionLimits,
+  FunctionLogLevel,
+  FunctionSpec,
+  FunctionState,
+  FunctionTrigger,
+  JsonSchema,
+  Permissions,
+  Severity,
+} from "@brume/core"
 export { type ErrorCode, FogError, isFogError, type Problem, quality, type Retry, type Scope } from "@brume/core"
+export type {
+  AlarmEventView,
+  AlarmHistoryOptions,
+  AlarmNote,
+  AlarmRoom,
+  AlarmSubscription,
+  AlarmUpdate,
+  AlarmView,
+} from "./alarms.ts"
 export type { BackoffPolicy } from "./backoff.ts"
 export type { BanRoom, BanView, NewBan } from "./bans.ts"
 export { type BrumeClient, type ClientOptions, createClient } from "./client.ts"
@@ -34,19 +58,41 @@ export type {
   DocumentRoom,
   DocumentView,
 } from "./documents.ts"
+export type { EffectListOptions, EffectRoom, EffectView } from "./effects.ts"
+export type {
+  CommandOutcome,
+  FunctionContext,
+  FunctionLogger,
+  FunctionStateStore,
+  FunctionTriggerName,
+  MessageEvent,
+  ReadingEvent,
+  ScheduleEvent,
+} from "./function-context.ts"
+export type {
+  DeployedFunction,
+  FunctionDeployment,
+  FunctionLine,
+  FunctionLogsOptions,
+  FunctionRoom,
+  FunctionVersionView,
+  FunctionView,
+  InvokeOptions,
+} from "./functions.ts"
 export type {
   LiveFilter,
   LiveGap,
   LiveOptions,
   LiveReading,
-  LiveState,
   LiveStats,
   LiveSubscription,
 } from "./live/live.ts"
+export type { LiveState, StreamOptions } from "./live/stream.ts"
 export type { Json, QueryBytes, QueryColumn, QueryOptions, QueryStream } from "./query.ts"
 export { encodeReading, type NewReading, type NewReadings, type ReadingInput, type ReadingValue } from "./readings.ts"
 export type { RuleFiring, RuleRoom, RuleTest, RuleTestOptions } from "./rules.ts"
 export type { Queries, RunningStatement } from "./running.ts"
+export type { SecretRoom, SecretView } from "./secrets.ts"
 export type { NodeStatus } from "./status.ts"
 export type { CreatedToken, NewToken, TokenRoom, TokenView } from "./tokens.ts"
 export type { RetryPolicy, TokenSource } from "./transport.ts"

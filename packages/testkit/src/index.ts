@@ -3,6 +3,7 @@ export { type DiskOperation, FaultyDisk, type PlannedFailure } from "./faulty-di
 export { describeRuntime } from "./functions/describe-runtime.ts"
 export { javascriptTrials } from "./functions/javascript-trials.ts"
 export { pythonTrials } from "./functions/python-trials.ts"
+export { errorOf, TrialBed } from "./functions/trial-bed.ts"
 export type { RuntimeTrials } from "./functions/trials.ts"
 export { MemoryDisk } from "./memory-disk.ts"
 export { sectorBytes, type Unsynced } from "./memory-files.ts"

@@ -2,6 +2,7 @@
 
 Every failure is a :class:`BrumeError` with a code, a message and a hint. Times that are durations are in seconds.
 """
+
 from .async_client import AsyncClient, AsyncWriter
 from .client import Client
 from .errors import BrumeError

@@ -1,9 +1,11 @@
 """The client for programs with asyncio. Requests run in a few threads; the live subscription is asyncio itself."""
+
 from __future__ import annotations
 
 import asyncio
 import functools
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any, AsyncIterator, Callable, Iterable, List, Mapping, Optional, Sequence, TypeVar, Union, cast
 
 from .client import Client
@@ -19,7 +21,7 @@ T = TypeVar("T")
 
 
 class AsyncClient:
-    """As :class:`brume.Client`, with ``await``. What is iterated there is a list here, except live readings and streams.
+    """As :class:`brume.Client`, with ``await``. What is iterated there is a list here; live readings and streams are not.
 
     A task that is cancelled no longer waits; its request ends by itself, within its time limit.
 
@@ -29,7 +31,9 @@ class AsyncClient:
     ...             print(reading["value"])
     """
 
-    def __init__(self, url: Optional[str] = None, token: Optional[str] = None, *, max_requests: int = 8, **more: Any) -> None:
+    def __init__(
+        self, url: Optional[str] = None, token: Optional[str] = None, *, max_requests: int = 8, **more: Any
+    ) -> None:
         """``max_requests`` at once; the others wait. The further options are those of :class:`brume.Client`."""
         self._client = Client(url, token, **more)
         self._threads = ThreadPoolExecutor(max_requests, thread_name_prefix="brume")
@@ -83,7 +87,12 @@ class AsyncClient:
         return await self._run(self._client.latest, device, property)
 
     def subscribe(
-        self, device: Filter = None, property: Filter = None, *, on_gap: Optional[Callable[[Gap], None]] = None, **more: Any
+        self,
+        device: Filter = None,
+        property: Filter = None,
+        *,
+        on_gap: Optional[Callable[[Gap], None]] = None,
+        **more: Any,
     ) -> AsyncSubscription:
         """As :meth:`brume.Client.subscribe`; to be called in a running loop."""
         options = live_options(device, property, on_gap=on_gap, **more)
@@ -91,6 +100,9 @@ class AsyncClient:
 
     async def command(self, device: str, name: str, input: Json = None, **more: Any) -> Command:
         return await self._run(self._client.command, device, name, input, **more)
+
+    async def get_command(self, id: str, *, wait: bool = False) -> Command:
+        return await self._run(self._client.get_command, id, wait=wait)
 
     async def commands(self, device: Filter = None, *, state: Optional[str] = None) -> List[Command]:
         return await self._run(lambda: list(self._client.commands(device, state=state)))
@@ -113,11 +125,14 @@ class AsyncClient:
     async def delete_document(self, kind: str, name: str) -> None:
         await self._run(self._client.delete_document, kind, name)
 
-    async def alarms(self) -> List[Alarm]:
-        return await self._run(self._client.alarms)
+    async def alarms(self, state: Optional[str] = None) -> List[Alarm]:
+        return await self._run(self._client.alarms, state)
 
     async def acknowledge_alarm(self, alarm: str, note: Optional[str] = None) -> Alarm:
         return await self._run(self._client.acknowledge_alarm, alarm, note)
+
+    async def silence_alarm(self, alarm: str, until: Union[datetime, str], note: Optional[str] = None) -> Alarm:
+        return await self._run(self._client.silence_alarm, alarm, until, note)
 
     async def clear_alarm(self, alarm: str, note: Optional[str] = None) -> Alarm:
         return await self._run(self._client.clear_alarm, alarm, note)

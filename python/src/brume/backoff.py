@@ -1,4 +1,5 @@
 """Waiting between attempts: exponential, jittered, bounded."""
+
 from __future__ import annotations
 
 import random

@@ -1,4 +1,5 @@
 """Calling back into a program from a thread or task that must go on, whatever the program does with it."""
+
 from __future__ import annotations
 
 import logging

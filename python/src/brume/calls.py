@@ -1,4 +1,5 @@
 """What most operations of the API share: a JSON body, a JSON answer, and lists in pages."""
+
 from __future__ import annotations
 
 import json
@@ -21,11 +22,16 @@ def json_call(
     search: Sequence[Tuple[str, str]] = (),
     timeout: Optional[float] = None,
 ) -> Call:
-    """``body`` None is no body. Raises ``request_invalid`` for what is no JSON. GET is idempotent, others as it is said."""
+    """``body`` None is no body. Raises ``request_invalid`` for what is no JSON.
+
+    GET is idempotent, others as it is said.
+    """
     try:
         data = None if body is None else json.dumps(body, allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise BrumeError("request_invalid", f"What was given is no JSON: {error}", hint="Use plain JSON values.") from error
+        raise BrumeError(
+            "request_invalid", f"What was given is no JSON: {error}", hint="Use plain JSON values."
+        ) from error
     more = {} if data is None else {"content-type": "application/json"}
     repeats = method == "GET" if is_idempotent is None else is_idempotent
     return Call(method, path, repeats, search, {**more, **(headers or {})}, data, (), timeout)

@@ -1,7 +1,9 @@
 """The client of one node: what its HTTP API offers, typed. Holds no connection until it is used."""
+
 from __future__ import annotations
 
 import ssl
+import time
 from itertools import islice
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Union, cast
 from urllib.parse import quote
@@ -23,8 +25,10 @@ from .writer import Writer
 
 #: Readings of one request of ``write``.
 _max_batch = 10_000
-#: Beyond a command's own deadline, s: for the way there and back.
-_grace_s = 5.0
+#: Beyond a wait for an outcome, s: for the way there and back.
+_grace_s = 10.0
+#: A wait that is over sooner was cut short by a node that stops, s.
+_stopping_s = 0.5
 #: How long the node lets one request wait for an outcome, s.
 _longest_wait_s = 60.0
 
@@ -32,8 +36,8 @@ _longest_wait_s = 60.0
 class Client(Automation):
     """Talks to one node. Safe to be used by several threads at once.
 
-    ``url`` and ``token`` come from BRUME_URL and BRUME_TOKEN (or the file BRUME_TOKEN_FILE) where they are not given; for a
-    node on this machine the token of the default data folders serves too. Times are in seconds.
+    ``url`` and ``token`` come from BRUME_URL and BRUME_TOKEN (or the file BRUME_TOKEN_FILE) where they are not given;
+    for a node on this machine the token of the default data folders serves too. Times are in seconds.
 
     >>> client = Client()
     >>> client.write([("fridge-1", "temperature", 4.2)])
@@ -80,7 +84,8 @@ class Client(Automation):
         """Stores readings; returns when they are on the node's disk.
 
         Dicts as the API takes them, tuples ``(device, property, value[, time])``, or line protocol as a text. All of a
-        request is stored or nothing; more than 10,000 inputs go in several requests. For a steady stream use :meth:`writer`.
+        request is stored or nothing; more than 10,000 inputs go in several requests. For a steady stream use
+        :meth:`writer`.
 
         ``key`` names this write: the node stores the same key once, however often it comes within a day. Without it a
         random one makes the client's own retries safe. Raises ``readings_invalid`` and ``store_full``.
@@ -108,8 +113,8 @@ class Client(Automation):
     ) -> int:
         """Stores readings in InfluxDB's line protocol; returns how many lines were sent.
 
-        ``precision`` is the unit of their times: ns, us, ms or s. Good lines are stored although others are refused, which
-        raises ``readings_invalid``.
+        ``precision`` is the unit of their times: ns, us, ms or s. Good lines are stored although others are refused,
+        which raises ``readings_invalid``.
         """
         body = lines.encode() if isinstance(lines, str) else lines
         self._transport.json(
@@ -153,8 +158,8 @@ class Client(Automation):
     ) -> Rows:
         """Rows of one SELECT as a list of dicts; ``.to_pandas()`` makes a DataFrame of it.
 
-        ``parameters`` are the values for ``$1``, ``$2``, …; ``timeout`` limits the statement on the node. For results that
-        may not fit into memory use :meth:`query_stream`.
+        ``parameters`` are the values for ``$1``, ``$2``, …; ``timeout`` limits the statement on the node. For results
+        that may not fit into memory use :meth:`query_stream`.
         """
         return sql_query.query_rows(self._transport, sql, parameters, max_rows=max_rows, timeout=timeout)
 
@@ -166,7 +171,7 @@ class Client(Automation):
         max_rows: Optional[int] = None,
         timeout: Optional[float] = None,
     ) -> RowStream:
-        """Rows of one SELECT while they arrive: iterate it once, in a ``with``, which stops the statement at its end."""
+        """Rows of one SELECT while they arrive: iterate once, in a ``with``, which stops the statement at its end."""
         return sql_query.query_stream(self._transport, sql, parameters, max_rows=max_rows, timeout=timeout)
 
     def devices(self, device: Filter = None, *, page_size: int = 100) -> Iterator[Device]:
@@ -189,13 +194,19 @@ class Client(Automation):
         ]
 
     def subscribe(
-        self, device: Filter = None, property: Filter = None, *, on_gap: Optional[Callable[[Gap], None]] = None, **more: Any
+        self,
+        device: Filter = None,
+        property: Filter = None,
+        *,
+        on_gap: Optional[Callable[[Gap], None]] = None,
+        **more: Any,
     ) -> Subscription:
         """Readings as they become durable, over connections that may break: a ``with`` and a ``for``.
 
-        ``device`` and ``property`` are filters with MQTT wildcards, one or several. ``on_gap`` hears of each interval in
-        which readings may be missing, before those that come after it. ``max_queued`` readings wait for a slow loop (10,000);
-        ``max_attempts`` connections in a row may fail (any number); ``silence`` s without a sign of life end one (60).
+        ``device`` and ``property`` are filters with MQTT wildcards, one or several. ``on_gap`` hears of each interval
+        in which readings may be missing, before those that come after it. ``max_queued`` readings wait for a slow loop
+        (10,000); ``max_attempts`` connections in a row may fail (any number); ``silence`` s without a sign of life end
+        one (60).
 
         >>> with client.subscribe(device="hall-b/#") as live:
         ...     for reading in live:
@@ -219,23 +230,33 @@ class Client(Automation):
         """Sends a command to a device, once for each key, and returns it with its outcome: done, failed or in-doubt.
 
         The device has ``deadline`` s to answer. ``retries`` is how often the node sends it again while the device says
-        nothing. Without ``wait`` it returns as soon as the command is durable. With ``check`` a command that is not done
-        raises why. Raises ``command_invalid``, ``commands_busy`` and ``idempotency_conflict``.
+        nothing. Without ``wait`` it returns as soon as the command is durable. With ``check`` a command that is not
+        done raises why. Raises ``command_invalid``, ``commands_busy`` and ``idempotency_conflict``.
         """
-        body = {"input": input, "deadlineMs": max(1, round(deadline * 1_000)), "retries": retries, "wait": wait}
-        # The same key is the same command: asking again waits again, and sends nothing twice.
-        headers = {"idempotency-key": checked_key(key)}
+        body = {"input": input, "deadlineMs": max(1, round(deadline * 1_000)), "retries": retries}
         path = f"v1/devices/{quote(device, safe='')}/commands/{quote(name, safe='')}"
-        patience_s = min(deadline, _longest_wait_s) + self._transport.timeout if wait else None
-        call = json_call("POST", path, body, is_idempotent=True, headers=headers, timeout=patience_s)
-        turns = 1 + int((deadline + _grace_s) // _longest_wait_s)
+        headers = {"idempotency-key": checked_key(key)}
+        search = [] if wait else [("wait", "false")]
+        timeout = _longest_wait_s + _grace_s if wait else None
+        call = json_call("POST", path, body, is_idempotent=True, headers=headers, search=search, timeout=timeout)
+        until = time.monotonic() + deadline + _grace_s
         command = cast(Command, self._object(call))
-        while wait and command["state"] == "pending" and turns > 0:
-            turns -= 1
-            command = cast(Command, self._object(call))
+        while wait and command["state"] == "pending" and time.monotonic() < until:
+            asked = time.monotonic()
+            command = self.get_command(command["id"], wait=True)
+            if command["state"] == "pending" and time.monotonic() - asked < _stopping_s:
+                # A node that is about to stop answers at once, with what is still open.
+                time.sleep(_stopping_s)
         if check and wait and command["state"] != "done":
             raise _command_error(command)
         return command
+
+    def get_command(self, id: str, *, wait: bool = False) -> Command:
+        """One command; with ``wait`` when it has ended, or after a minute. Raises ``command_not_found``."""
+        search = [("wait", "true")] if wait else []
+        timeout = _longest_wait_s + _grace_s if wait else None
+        path = f"v1/commands/{quote(id, safe='')}"
+        return cast(Command, self._object(json_call("GET", path, search=search, timeout=timeout)))
 
     def commands(self, device: Filter = None, *, state: Optional[str] = None) -> Iterator[Command]:
         """Commands that the node remembers, the newest first; asks for further pages as you go on."""

@@ -1,9 +1,10 @@
 """Which node a client talks to, and with which token.
 
-The URL is the argument, else BRUME_URL, else the node of this machine. The token is the argument, else BRUME_TOKEN, else
-what is in the file BRUME_TOKEN_FILE, else, only for a node on this machine, the ``admin-token`` of the folders in which
-``brume up`` and ``brume demo`` keep their data. A token of this machine is never sent to another one unasked.
+The URL is the argument, else BRUME_URL, else the node of this machine. The token is the argument, else BRUME_TOKEN,
+else what is in the file BRUME_TOKEN_FILE, else, only for a node on this machine, the ``admin-token`` of the folders in
+which ``brume up`` and ``brume demo`` keep their data. A token of this machine is never sent to another one unasked.
 """
+
 from __future__ import annotations
 
 import os
@@ -91,7 +92,7 @@ def _from_file(path: str) -> str:
         raise BrumeError(
             "usage",
             f"Cannot read the token file {path}: {error}",
-            hint="The first token of a node is in the file admin-token of its data folder, readable by its owner alone.",
+            hint="The first token of a node is in the file admin-token of its data folder, for its owner alone.",
         ) from error
 
 

@@ -2,6 +2,7 @@
 
 Python's socket timeouts begin anew with every read, so that a peer that sends a byte a second holds a caller for ever.
 """
+
 from __future__ import annotations
 
 import io
@@ -11,7 +12,10 @@ from typing import Any
 
 
 class DeadlineSocket:
-    """What ``http.client`` needs of a socket. As with sockets, the connection ends when it and its readers are closed."""
+    """What ``http.client`` needs of a socket.
+
+    As with sockets, the connection ends when it and its readers are closed.
+    """
 
     def __init__(self, sock: socket.socket, seconds: float) -> None:
         self._sock = sock

@@ -3,6 +3,7 @@
 The codes are those of the node's registry (docs/reference/errors.md). An answer of a node says status and retry itself;
 the table below is for failures that are found on this side, and for answers that carry no code.
 """
+
 from __future__ import annotations
 
 import json
@@ -41,7 +42,14 @@ _code_by_status: Mapping[int, str] = {
     507: "store_full",
 }
 
-_retry_by_status: Mapping[int, str] = {408: "later", 429: "later", 502: "later", 503: "later", 504: "later", 507: "later"}
+_retry_by_status: Mapping[int, str] = {
+    408: "later",
+    429: "later",
+    502: "later",
+    503: "later",
+    504: "later",
+    507: "later",
+}
 
 foreign_hint = "Check that this is the URL of a Brume node, and what stands between it and you."
 
@@ -49,8 +57,8 @@ foreign_hint = "Check that this is the URL of a Brume node, and what stands betw
 class BrumeError(Exception):
     """Whatever goes wrong with a node, or with what was meant for it.
 
-    ``code`` is the identity, ``status`` its HTTP status, ``retry`` one of ``never``, ``later``, ``now``: whether the same
-    request can succeed. ``hint`` says what to do; ``details`` are facts for programs.
+    ``code`` is the identity, ``status`` its HTTP status, ``retry`` one of ``never``, ``later``, ``now``: whether the
+    same request can succeed. ``hint`` says what to do; ``details`` are facts for programs.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
 """What authors of Python functions write against, and a context without a node for their tests.
 
-A function is a module with ``handler(event, ctx)``, perhaps also ``fetch(request, ctx)``; either may be a coroutine, and
-then everything that asks the node is awaited. In the node this module is there without being installed, with the names
-Context, AsyncContext, Request, Response and FogError. What is only here (Handler, Fetch, LocalContext, …) is for type
-checkers and tests: import it below ``if TYPE_CHECKING`` or in the test.
+A function is a module with ``handler(event, ctx)``, perhaps also ``fetch(request, ctx)``; either may be a coroutine,
+and then everything that asks the node is awaited. In the node this module is there without being installed, with the
+names Context, AsyncContext, Request, Response and FogError. What is only here (Handler, Fetch, LocalContext, …) is for
+type checkers and tests: import it below ``if TYPE_CHECKING`` or in the test.
 
 >>> def handler(event: dict, ctx: Context) -> dict:
 ...     count = (ctx.state.get("count") or 0) + 1
@@ -12,6 +12,7 @@ checkers and tests: import it below ``if TYPE_CHECKING`` or in the test.
 >>> call(handler, {}, LocalContext())
 {'count': 1}
 """
+
 from __future__ import annotations
 
 from typing import Any, Awaitable, Dict, List, Mapping, Optional, Protocol, Union
@@ -124,7 +125,13 @@ class Context(_Call, Protocol):
         ...
 
     def command(
-        self, device: str, name: str, input: Json = None, *, deadline_ms: Optional[float] = None, key: Optional[str] = None
+        self,
+        device: str,
+        name: str,
+        input: Json = None,
+        *,
+        deadline_ms: Optional[float] = None,
+        key: Optional[str] = None,
     ) -> Dict[str, Json]:
         """Its outcome: ``{"id", "state", "output", "error"?}``, where the state is done, failed or in-doubt."""
         ...
@@ -162,7 +169,13 @@ class AsyncContext(_Call, Protocol):
     async def query(self, sql: str, *parameters: Any) -> List[Dict[str, Json]]: ...
 
     async def command(
-        self, device: str, name: str, input: Json = None, *, deadline_ms: Optional[float] = None, key: Optional[str] = None
+        self,
+        device: str,
+        name: str,
+        input: Json = None,
+        *,
+        deadline_ms: Optional[float] = None,
+        key: Optional[str] = None,
     ) -> Dict[str, Json]: ...
 
     async def invoke(self, name: str, event: Json = None, *, deadline_ms: Optional[float] = None) -> Json: ...

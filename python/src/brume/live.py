@@ -6,6 +6,7 @@ L2: readings that were missed are never invented: each interval in which some ma
     before the readings that come after it.
 L3: the queue to a slow reader is bounded; what it drops is counted and told as a gap.
 """
+
 from __future__ import annotations
 
 import asyncio
@@ -110,7 +111,12 @@ class Feed:
     """Brings readings to its sink, over as many connections as that takes."""
 
     def __init__(
-        self, address: Address, token: Optional[str], context: Optional[ssl.SSLContext], options: LiveOptions, sink: Sink
+        self,
+        address: Address,
+        token: Optional[str],
+        context: Optional[ssl.SSLContext],
+        options: LiveOptions,
+        sink: Sink,
     ) -> None:
         self._address = address
         self._token = token
@@ -118,6 +124,8 @@ class Feed:
         self._options = options
         self._sink = sink
         self._backoff = Backoff(0.5, 30.0)
+        #: Set before the feed is cancelled: before Python 3.12 asyncio.wait_for may swallow that.
+        self.is_stopped = False
         self._failures = 0
         self._last: Optional[Reading] = None
         #: Last sign of life by this machine's clock; None before the first connection.
@@ -125,7 +133,7 @@ class Feed:
 
     async def run(self) -> None:
         """Ends by being cancelled, or by raising why there is nothing more to hear. (L1)"""
-        while True:
+        while not self.is_stopped:
             try:
                 await self._connection()
             except BrumeError as error:
@@ -151,7 +159,7 @@ class Feed:
             await stream.close()
 
     async def _hear(self, stream: SocketStream) -> None:
-        while True:
+        while not self.is_stopped:
             for event in await stream.events(self._options.silence):
                 # A message, a heartbeat among them, or a ping: the node keeps this connection.
                 self._failures = 0

@@ -1,4 +1,5 @@
 """A context without a node: remembers what a function asked for, and answers as its test says."""
+
 from __future__ import annotations
 
 import asyncio
@@ -41,8 +42,9 @@ class Logged(NamedTuple):
 class LocalContext:
     """Give it what the node would know; afterwards look at ``published``, ``commands``, ``invoked``, ``logged``.
 
-    ``query`` answers statements: rows, or a function of SQL and parameters. ``command`` gives the output of a device, of
-    ``(device, name, input)``; a FogError that it raises is a command that failed. ``invoke`` stands for other functions.
+    ``query`` answers statements: rows, or a function of SQL and parameters. ``command`` gives the output of a device,
+    of ``(device, name, input)``; a FogError that it raises is a command that failed. ``invoke`` stands for other
+    functions.
     """
 
     def __init__(
@@ -93,7 +95,13 @@ class LocalContext:
         return self._query(sql, list(given)) if callable(self._query) else _plain(self._query)
 
     def command(
-        self, device: str, name: str, input: Any = None, *, deadline_ms: Optional[float] = None, key: Optional[str] = None
+        self,
+        device: str,
+        name: str,
+        input: Any = None,
+        *,
+        deadline_ms: Optional[float] = None,
+        key: Optional[str] = None,
     ) -> Dict[str, Any]:
         self.commands.append(SentCommand(device, name, _plain(input), key))
         outcome: Dict[str, Any] = {"id": f"{len(self.commands):032x}", "state": "done", "output": None}
@@ -186,7 +194,13 @@ class AsyncLocalContext:
         return self.local.query(sql, *parameters)
 
     async def command(
-        self, device: str, name: str, input: Any = None, *, deadline_ms: Optional[float] = None, key: Optional[str] = None
+        self,
+        device: str,
+        name: str,
+        input: Any = None,
+        *,
+        deadline_ms: Optional[float] = None,
+        key: Optional[str] = None,
     ) -> Dict[str, Any]:
         return self.local.command(device, name, input, deadline_ms=deadline_ms, key=key)
 

@@ -3,6 +3,7 @@
 By the lines that the node names, or, where it names none or not all, by halving and sending both halves. Keys of parts
 derive from the batch's key, so that the same part, sent again, is the same request.
 """
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,5 @@
 """SQL over readings: rows as dicts, all at once or while they arrive, and as a table of pandas."""
+
 from __future__ import annotations
 
 import codecs
@@ -15,7 +16,7 @@ from .transport import Call, Transport
 if TYPE_CHECKING:
     import pandas
 
-#: A value of a row is what JSON makes of it. Times are ISO 8601 texts with µs; integers of any length are ints.
+#: A value of a row is what JSON makes of it: times are ISO 8601 texts with µs, integers of any length are ints.
 Row = Dict[str, Any]
 Parameter = Union[str, int, float, bool, None, datetime]
 
@@ -66,6 +67,7 @@ class RowStream:
         self.id = str(head.get("id", ""))
         self.columns = [Column(str(one.get("name")), str(one.get("type"))) for one in head.get("columns", [])]
         self._wide = [column.name for column in self.columns if column.type in _big_integers]
+        self._floats = [column.name for column in self.columns if column.type in ("DOUBLE", "FLOAT")]
 
     def portions(self) -> Iterator[List[Row]]:
         """The rows in the portions in which they arrive: cheaper than one by one."""
@@ -125,11 +127,15 @@ class RowStream:
         raise BrumeError("payload_too_large", f"The result has more than {self._max_bytes} bytes", hint=hint)
 
     def _exact(self, rows: List[Row]) -> List[Row]:
-        """Integers beyond 2^53 travel as texts; Python has ints for them."""
+        """Integers beyond 2^53 travel as texts, and 6.0 as 6; Python tells ints from floats."""
         for name in self._wide:
             for row in rows:
                 if isinstance(row.get(name), str):
                     row[name] = int(row[name])
+        for name in self._floats:
+            for row in rows:
+                if type(row.get(name)) is int:
+                    row[name] = float(row[name])
         return rows
 
 
@@ -192,7 +198,7 @@ class _RowParser:
         #: The rows are over; what is left is the rest of the outermost object.
         self._is_tail = False
         self._decoder = json.JSONDecoder()
-        #: A row that is incomplete is tried again when so much text is there: else a huge one is scanned for each piece.
+        #: A row that is incomplete is tried again when so much text is there: a huge one is not scanned for each piece.
         self._patience = 0
 
     def push(self, text: str, is_last: bool = False) -> List[Row]:

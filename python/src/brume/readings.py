@@ -1,4 +1,5 @@
 """Readings on their way to a node: what a program hands over, as NDJSON lines."""
+
 from __future__ import annotations
 
 import json
@@ -25,7 +26,9 @@ class Line(NamedTuple):
 
 
 def is_one_reading(given: Any) -> bool:
-    return isinstance(given, Mapping) or (isinstance(given, tuple) and len(given) in (3, 4) and isinstance(given[0], str))
+    return isinstance(given, Mapping) or (
+        isinstance(given, tuple) and len(given) in (3, 4) and isinstance(given[0], str)
+    )
 
 
 def encode_all(given: Union[ReadingInput, Iterable[ReadingInput]]) -> Tuple[str, int]:

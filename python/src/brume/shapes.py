@@ -1,4 +1,5 @@
 """What a node answers, as the API shows it (docs/reference/openapi.json): times are ISO 8601 texts with µs."""
+
 from __future__ import annotations
 
 from typing import Any, Dict, List, Optional, TypedDict

@@ -1,4 +1,5 @@
 """Rows as a table of pandas, which is imported here and nowhere else, and not before it is asked for."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Mapping, Sequence, Tuple

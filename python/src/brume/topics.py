@@ -1,4 +1,5 @@
 """Topics and filters with MQTT wildcards: ``+`` for one level, ``#`` for the rest (also nothing)."""
+
 from __future__ import annotations
 
 

@@ -6,6 +6,7 @@ T2: a retry is due only where the node says that the same request can succeed (`
 T3: whatever a call raises is a BrumeError.
 T4: an answer has a time limit as a whole and a limit of bytes; a stream has a limit for each silence.
 """
+
 from __future__ import annotations
 
 import gzip

@@ -1,4 +1,5 @@
 """Why a connection could not be made, or broke: the system's error in words that say what to do."""
+
 from __future__ import annotations
 
 import errno

@@ -5,6 +5,7 @@ S2: bounded: a message longer than the limit is refused by its header, before it
 S3: everything that is sent is masked with fresh random bytes [RFC 6455 §5.3]; a masked frame of a server is refused.
 No extensions are offered.
 """
+
 from __future__ import annotations
 
 import base64
@@ -89,7 +90,9 @@ class Handshake:
         if head.get("sec-websocket-extensions") is not None:
             return "it uses an extension that was not offered"
         protocol = head.get("sec-websocket-protocol")
-        if (protocol is not None) != bool(self._protocols) or (protocol is not None and protocol not in self._protocols):
+        if (protocol is not None) != bool(self._protocols) or (
+            protocol is not None and protocol not in self._protocols
+        ):
             return f"it speaks {protocol or 'no subprotocol'}"
         return None
 
@@ -106,7 +109,10 @@ class Head(NamedTuple):
 
 
 def parse_head(received: bytes) -> Optional[Tuple[Head, bytes]]:
-    """The head of an answer and what came behind it; None while it is incomplete. Raises ValueError for what is none."""
+    """The head of an answer and what came behind it; None while it is incomplete.
+
+    Raises ValueError for what is none.
+    """
     end = received.find(b"\r\n\r\n")
     if end == -1:
         if len(received) > max_head_bytes:

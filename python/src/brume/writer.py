@@ -2,11 +2,13 @@
 
 W1: a reading that ``add`` took is held until the node has it on disk, has refused it for good, or the policy for a full
     buffer dropped it; each of these is counted.
-W2: every attempt for a batch carries the same Idempotency-Key, so that a retry after a lost answer stores nothing twice.
+W2: every attempt for a batch carries the same Idempotency-Key, so that a retry after a lost answer stores nothing
+    twice.
 W3: batches leave in order, one request at a time.
 W4: memory is bounded, by readings and by characters.
 W5: what the node refuses for good goes to ``on_rejected``; the rest of its batch is sent.
 """
+
 from __future__ import annotations
 
 import threading
@@ -205,9 +207,7 @@ class Writer:
                 if not self._drop_oldest():
                     return
                 continue
-            is_free = self._changed.wait_for(
-                lambda: self._is_closed or self._has_room(readings), self._block_timeout
-            )
+            is_free = self._changed.wait_for(lambda: self._is_closed or self._has_room(readings), self._block_timeout)
             if self._is_closed:
                 raise _closed_error()
             if not is_free:
@@ -328,7 +328,7 @@ class Writer:
             self._changed.wait_for(lambda: self._is_ending or self._hurry > hurry, wait_s)
 
     def _full_error(self) -> BrumeError:
-        hint = "Wait with when_full=\"block\", raise max_buffered, or choose \"drop-oldest\"."
+        hint = 'Wait with when_full="block", raise max_buffered, or choose "drop-oldest".'
         message = f"The writer holds {self._buffered} readings that the node has not taken yet"
         return BrumeError("writer_full", message, hint=hint)
 

@@ -1,9 +1,11 @@
 /** `brume doctor`: is this machine fit, is the data folder whole, is the node well? */
 import { stat } from "node:fs/promises"
 import { resolve } from "node:path"
+import { inspectFunctionsMachine } from "@brume/node"
 import { type ConnectionFlags, connect, defaultDataFolder, demoDataFolder } from "../connection.ts"
 import type { Check } from "../doctor/check.ts"
 import { checkFolder } from "../doctor/folder.ts"
+import { checkFunctions } from "../doctor/functions.ts"
 import { checkClock, checkNodeVersion, checkThreads } from "../doctor/machine.ts"
 import { checkNode } from "../doctor/node.ts"
 import type { Terminal } from "../terminal.ts"
@@ -20,6 +22,7 @@ export async function doctor(_none: readonly [], flags: DoctorFlags, terminal: T
     checkNodeVersion(),
     checkThreads(terminal.environment),
     checkClock(),
+    ...checkFunctions(await inspectFunctionsMachine()),
     ...(await checkFolder(folder)),
     ...(await checkNode(await connect(flags, terminal), ownVersion())),
   ]

@@ -63,7 +63,7 @@ function createLiner({ out: { paint } }: Terminal): (reading: LiveReading) => st
   }
 }
 
-function tellState(state: LiveState, tell: (text: string) => void): void {
+export function tellState(state: LiveState, tell: (text: string) => void): void {
   if (state.state === "connecting" && state.attempt > 1) tell(`connecting, attempt ${state.attempt}`)
   else if (state.state === "closed" && state.retryInMs !== undefined) {
     tell(`${state.reason?.message ?? "closed"}; next attempt in ${(state.retryInMs / 1_000).toFixed(1)} s`)

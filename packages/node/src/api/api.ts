@@ -68,6 +68,7 @@ async function closeApp(app: App, { stopIntake, clock }: { stopIntake: () => voi
   stopIntake()
   app.live.endAll()
   app.mqtt.endAll()
+  app.logs.endAll()
   const deadline = clock.monotonic() + app.limits.drainMs
   const isBusy = (): boolean => app.requests.running > 0 || app.live.count > 0 || app.mqtt.count > 0
   while (isBusy() && clock.monotonic() < deadline) {

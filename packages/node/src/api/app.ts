@@ -28,11 +28,15 @@ import { addDeviceRoutes } from "./routes/devices.ts"
 import { addDocsRoutes } from "./routes/docs.ts"
 import { addDocumentRoutes } from "./routes/documents.ts"
 import { addEffectRoutes } from "./routes/effects.ts"
+import { addFunctionLogRoute, type LogFollowers } from "./routes/function-logs.ts"
+import { addFunctionMount } from "./routes/function-mount.ts"
+import { addFunctionCalls, addFunctionRoutes } from "./routes/functions.ts"
 import { addInfluxRoutes } from "./routes/influx.ts"
 import { addNodeRoutes } from "./routes/node.ts"
 import { addQueryRoutes } from "./routes/query.ts"
 import { addReadingsRoute } from "./routes/readings.ts"
 import { addRuleTrialRoutes } from "./routes/rule-trials.ts"
+import { addSecretRoutes } from "./routes/secrets.ts"
 import { addTokenRoutes } from "./routes/tokens.ts"
 import { addTwinRoutes } from "./routes/twins.ts"
 import { type AcceptWebSocket, addUpgrades } from "./upgrades.ts"
@@ -43,6 +47,7 @@ export interface App {
   readonly requests: Requests
   readonly live: LiveConnections
   readonly mqtt: MqttSockets
+  readonly logs: LogFollowers
 }
 
 export async function createApp(options: ApiOptions): Promise<App> {
@@ -76,7 +81,7 @@ export async function createApp(options: ApiOptions): Promise<App> {
     invite: connections.invite,
     metrics: options.metrics,
   })
-  const sockets = await addRoutes(app, options, { limits, readBody, accept })
+  const sockets = await addRoutes(app, options, { limits, readBody, accept, authenticate })
   await app.ready()
   return { fastify: app, limits, requests, ...sockets }
 }
@@ -116,22 +121,28 @@ interface RouteParts {
   readonly limits: ApiLimits
   readonly readBody: BodyReader
   readonly accept: AcceptWebSocket
+  readonly authenticate: ReturnType<typeof createAuthentication>
 }
 
 async function addRoutes(
   app: FastifyInstance,
   options: ApiOptions,
-  { limits, readBody, accept }: RouteParts,
-): Promise<Pick<App, "live" | "mqtt">> {
+  { limits, readBody, accept, authenticate }: RouteParts,
+): Promise<Pick<App, "live" | "mqtt" | "logs">> {
   const bodies = { ...options, readBody, maxBodyBytes: limits.maxBodyBytes }
   addJsonBody(app, readBody)
   await app.register(async (scope) => {
     leaveBodiesAlone(scope)
     addReadingsRoute(scope, bodies)
+    addFunctionCalls(scope, bodies)
+    addFunctionMount(scope, { ...bodies, authenticate })
   })
   addDeviceRoutes(app, options)
   addCommandRoutes(app, options)
   addTwinRoutes(app, options)
+  addFunctionRoutes(app, bodies)
+  const logs = addFunctionLogRoute(app, { ...options, stallMs: limits.stallMs })
+  addSecretRoutes(app, options.functions)
   addEffectRoutes(app, options)
   addAlarmRoutes(app, options)
   await app.register(async (scope) => {
@@ -155,7 +166,7 @@ async function addRoutes(
     addInfluxRoutes(scope, bodies)
   })
   await addConsoleRoutes(app, { folder: options.consoleFolder, version: options.version })
-  return { live: streams, mqtt }
+  return { live: streams, mqtt, logs }
 }
 
 /** The handlers read the bodies themselves, whatever their type. */

@@ -20,7 +20,15 @@ test("every address needs a token but those that hold nothing of the node, and M
       expect([url, security.length > 0]).toEqual([url, statusCode === 401])
     }
   }
-  expect(open.sort()).toEqual(["/docs", "/health", "/healthz", "/mqtt", "/ping", "/v1/openapi.json"])
+  expect(open.sort()).toEqual([
+    "/docs",
+    "/health",
+    "/healthz",
+    "/mqtt",
+    "/ping",
+    "/v1/openapi.json",
+    "/v1/schemas/{kind}",
+  ])
 })
 
 test("a token is taken from the Authorization header as Bearer, and from nowhere else", async () => {

@@ -7,7 +7,11 @@ export const writtenExample = {
   apiVersion: documentApiVersion,
   kind: "Rule",
   metadata: { name: "cold-room-too-warm", labels: { hall: "b" } },
-  spec: { on: { device: "cold/+", property: "temperature" }, when: "value > 8" },
+  spec: {
+    on: { device: "cold/+", property: "temperature" },
+    when: "value > 8",
+    actions: [{ alarm: { name: "cold-room-too-warm" } }],
+  },
 }
 
 export const documentExample = {

@@ -25,6 +25,7 @@ export const tags = {
   readings: "Send readings, and read the latest ones.",
   query: "SQL over everything that is stored.",
   commands: "What devices are told to do, and what became of it; what they should be and say they are.",
+  functions: "Code that the node calls with events and requests, and the secrets that it may read.",
   effects: "What rules and functions did to the world, and how it ended.",
   alarms: "Conditions that somebody should know of until they are over.",
   live: "Readings as they become durable, and alarms.",

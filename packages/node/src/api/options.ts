@@ -14,6 +14,7 @@ import type {
   Tokens,
   Twins,
 } from "@brume/core"
+import type { FunctionsPort } from "./function-ports.ts"
 import type {
   DevicesPort,
   DocumentStatus,
@@ -50,6 +51,7 @@ export interface ApiOptions {
   readonly ruleTrials?: RuleTrialsPort
   readonly commands: Pick<Commands, "start" | "get" | "ended" | "list">
   readonly twins: Pick<Twins, "get" | "set">
+  readonly functions: FunctionsPort
   readonly effects: EffectOutcomes
   readonly alarms: Alarms
   readonly metrics: Metrics

@@ -1,6 +1,7 @@
 /** JSON shapes that several operations share. */
 import { banKinds, commandStates, errorRegistry, type Reading } from "@brume/core"
 import { effectSchemas } from "./effect-schemas.ts"
+import { functionSchemas } from "./function-schemas.ts"
 import { isoTime } from "./iso-time.ts"
 import { applied, keptDocument } from "./kept-document.ts"
 import type { JsonSchema } from "./operation.ts"
@@ -360,5 +361,6 @@ export const sharedSchemas: readonly (JsonSchema & { readonly $id: string })[] =
   applied,
   command,
   twin,
+  ...functionSchemas,
   ...effectSchemas,
 ]

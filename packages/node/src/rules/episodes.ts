@@ -1,8 +1,8 @@
 /**
  * What rules on readings and on messages make of what they meet: fire each time, or once while a condition holds.
  *
- * - P1 Time that counts (`for`, `silence`, `cooldown`) is the node's own. What was pending when the node ended is due at the
- *   moment at which it was due before; where that passed meanwhile, at once.
+ * - P1 Time that counts (`for`, `silence`, `cooldown`) is the node's own, and goes on evenly when its wall clock is set. What was
+ *   pending when the node ended is due at the moment at which it was due before; where that passed meanwhile, at once.
  * - P2 What a series says out of order is no news: older than the newest that the rule met, it neither begins nor ends
  *   anything. Where nothing newer comes for {@link clockSetBackUs}, the device's clock was set back, and it counts again.
  * - P3 What is remembered changes the log only when it changes: a condition that goes on to hold costs no record.
@@ -31,10 +31,11 @@ const retryUs = 1_000_000
 /** A clock that shows less was never set: its times say nothing of the order of readings. µs */
 const plausibleUs = 946_684_800_000_000
 
-interface Occasion {
+export interface Occasion {
   readonly scene: Scene
-  readonly cause: Cause
   readonly gathering: Gathering
+  /** What keys of effects are made of, but the index of the action. */
+  cause(rule: EpisodicRule): Cause
 }
 
 export class Episodes {
@@ -69,7 +70,7 @@ export class Episodes {
     } else if (subject.phase === "active") this.#maybeClear(rule, subject, holds, occasion)
     else if (holds === true) this.#begin(rule, subject, occasion)
     else if (subject.phase === "pending" && holds === false) {
-      this.#rest(rule, subject)
+      subject.rest(rule.keepsPrevious)
       gathering.touch(subject)
     }
   }
@@ -84,8 +85,16 @@ export class Episodes {
     }
     const kind = rule.silenceUs > 0 ? "silence" : "for"
     const { node, epoch } = this.#options.origin
-    const cause = ["rule", rule.name, node, epoch, subject.key, kind, due]
+    const cause = () => ["rule", rule.name, node, epoch, subject.key, kind, due]
     this.#activate(rule, subject, { scene: recalled(subject), cause, gathering })
+  }
+
+  /** The wall clock has jumped: what began keeps its age. */
+  move(rule: EpisodicRule, subjects: Iterable<Subject>, byUs: number): void {
+    for (const subject of subjects) {
+      subject.move(byUs)
+      if (subject.phase === "pending" || rule.silenceUs > 0) this.await(rule, subject)
+    }
   }
 
   /** Waits for what is due, where something is. */
@@ -112,23 +121,23 @@ export class Episodes {
     return subject.phase === "pending" ? Math.max(subject.since + rule.forUs, subject.quietUntil) : undefined
   }
 
-  #hear(rule: EpisodicRule, subject: Subject, { scene, cause, gathering }: Occasion): void {
-    subject.hear(gathering.nowUs)
-    if (subject.phase === "active") {
-      this.#rest(rule, subject)
-      gathering.touch(subject)
-      gathering.fire({ rule: rule.name, actions: rule.clearActions, scope: scene, cause: [...cause, "clear"] })
-    }
+  #hear(rule: EpisodicRule, subject: Subject, occasion: Occasion): void {
+    subject.hear(occasion.gathering.nowUs)
+    if (subject.phase === "active") this.#clear(rule, subject, occasion)
     this.await(rule, subject)
   }
 
-  #maybeClear(rule: EpisodicRule, subject: Subject, holds: boolean | undefined, occasion: Occasion): void {
-    const { scene, cause, gathering } = occasion
-    const isOver = rule.clearWhen === undefined ? holds === false : rule.clearWhen.holds(scene) === true
-    if (!isOver) return
-    this.#rest(rule, subject)
+  #clear(rule: EpisodicRule, subject: Subject, occasion: Occasion): void {
+    const { scene, gathering } = occasion
+    subject.rest(rule.keepsPrevious)
     gathering.touch(subject)
-    gathering.fire({ rule: rule.name, actions: rule.clearActions, scope: scene, cause: [...cause, "clear"] })
+    const cause = [...occasion.cause(rule), "clear"]
+    gathering.fire({ rule: rule.name, actions: rule.clearActions, scope: scene, cause })
+  }
+
+  #maybeClear(rule: EpisodicRule, subject: Subject, holds: boolean | undefined, occasion: Occasion): void {
+    const isOver = rule.clearWhen === undefined ? holds === false : rule.clearWhen.holds(occasion.scene) === true
+    if (isOver) this.#clear(rule, subject, occasion)
   }
 
   /** The condition holds, and has not fired yet. */
@@ -152,12 +161,6 @@ export class Episodes {
     if (nowUs >= this.#dueOf(rule, subject)!) this.#activate(rule, subject, occasion)
   }
 
-  #rest(rule: EpisodicRule, subject: Subject): void {
-    subject.phase = "idle"
-    subject.since = 0
-    if (!rule.keepsPrevious) subject.seen = undefined
-  }
-
   #activate(rule: EpisodicRule, subject: Subject, occasion: Occasion): void {
     subject.phase = "active"
     subject.since = occasion.gathering.nowUs
@@ -174,8 +177,9 @@ export class Episodes {
     this.#act(rule, occasion)
   }
 
-  #act({ name, actions }: EpisodicRule, { scene, cause, gathering }: Occasion): void {
-    gathering.fire({ rule: name, actions, scope: scene, cause })
+  #act(rule: EpisodicRule, occasion: Occasion): void {
+    const { name, actions } = rule
+    occasion.gathering.fire({ rule: name, actions, scope: occasion.scene, cause: occasion.cause(rule) })
   }
 }
 

@@ -6,9 +6,9 @@
  * - G2 What a rule remembers of a series is in the commit of the readings that changed it, at most one record a commit.
  */
 import type { ReadingBatch, Series } from "@brume/core"
-import { isStateful, type ReadingRule } from "./compiled-rule.ts"
-import type { Episodes } from "./episodes.ts"
-import type { Gathering } from "./evaluation.ts"
+import { type EpisodicRule, isStateful, type ReadingRule } from "./compiled-rule.ts"
+import type { Episodes, Occasion } from "./episodes.ts"
+import type { Cause, Gathering } from "./evaluation.ts"
 import { RuleIndex } from "./rule-index.ts"
 import { ReadingScope } from "./scope.ts"
 import type { Subject } from "./subject.ts"
@@ -33,6 +33,24 @@ interface SeriesPlan {
   readonly rules: readonly Listening[]
 }
 
+/** One reading at a time, the same object for a whole batch. */
+class Arrival implements Occasion {
+  readonly scene: ReadingScope
+  readonly gathering: Gathering
+  seq = 0
+  readonly #origin: ReadingRulesOptions["origin"]
+
+  constructor(scene: ReadingScope, gathering: Gathering, origin: ReadingRulesOptions["origin"]) {
+    this.scene = scene
+    this.gathering = gathering
+    this.#origin = origin
+  }
+
+  cause({ name }: EpisodicRule): Cause {
+    return ["rule", name, this.#origin.node, this.#origin.epoch, this.seq]
+  }
+}
+
 export class ReadingRules {
   readonly #options: ReadingRulesOptions
   readonly #index = new RuleIndex()
@@ -41,10 +59,6 @@ export class ReadingRules {
 
   constructor(options: ReadingRulesOptions) {
     this.#options = options
-  }
-
-  get(name: string): ReadingRule | undefined {
-    return this.#index.get(name)
   }
 
   set(rule: ReadingRule): void {
@@ -59,29 +73,20 @@ export class ReadingRules {
   evaluate(batch: ReadingBatch, firstSeq: number, begin: () => Gathering): void {
     const plans = this.#plansOf(batch)
     if (plans === undefined) return
-    const gathering = begin()
+    const { episodes, origin } = this.#options
+    const occasion = new Arrival(this.#scope, begin(), origin)
     const { seriesIndex, series } = batch
-    const scope = this.#scope
     for (let row = 0; row < batch.length; row++) {
       const slot = seriesIndex[row]!
       const { rules } = plans[slot]!
       if (rules.length === 0) continue
-      scope.take(batch, row, series[slot]!)
-      for (let at = 0; at < rules.length; at++) this.#meet(rules[at]!, firstSeq + row, gathering)
+      occasion.scene.take(batch, row, series[slot]!)
+      occasion.seq = firstSeq + row
+      for (let at = 0; at < rules.length; at++) {
+        const { rule, subject } = rules[at]!
+        episodes.meet(rule, subject, occasion)
+      }
     }
-  }
-
-  #meet({ rule, subject }: Listening, seq: number, gathering: Gathering): void {
-    const scene = this.#scope
-    const { episodes, origin } = this.#options
-    if (subject === undefined) {
-      // The most common case, without a single object: the condition does not hold.
-      if (rule.when !== undefined && rule.when.holds(scene) !== true) return
-      const cause = ["rule", rule.name, origin.node, origin.epoch, seq]
-      gathering.fire({ rule: rule.name, actions: rule.actions, scope: scene, cause })
-      return
-    }
-    episodes.meet(rule, subject, { scene, cause: ["rule", rule.name, origin.node, origin.epoch, seq], gathering })
   }
 
   /** Undefined where no series of the batch means anything to a rule. */

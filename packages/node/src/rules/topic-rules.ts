@@ -1,6 +1,6 @@
 /** Rules on messages, whatever they mean as readings. They meet a message in its own turn, and are in its commit. */
 import { matchesFilter } from "@brume/core"
-import { isStateful, type TopicRule } from "./compiled-rule.ts"
+import { type EpisodicRule, isStateful, type TopicRule } from "./compiled-rule.ts"
 import type { Episodes } from "./episodes.ts"
 import type { Gathering } from "./evaluation.ts"
 import { TopicScope, textOfPayload } from "./scope.ts"
@@ -25,6 +25,9 @@ export class TopicRules {
   version = 0
   readonly #options: TopicRulesOptions
   readonly #rules = new Map<string, TopicRule>()
+  /** Those whose filter is a topic, by it. */
+  readonly #exact = new Map<string, Set<TopicRule>>()
+  readonly #wild = new Set<TopicRule>()
   /** Several messages of one turn have the same next sequence. */
   #messages = 0
 
@@ -32,24 +35,30 @@ export class TopicRules {
     this.#options = options
   }
 
-  get(name: string): TopicRule | undefined {
-    return this.#rules.get(name)
-  }
-
   set(rule: TopicRule): void {
+    this.delete(rule.name)
     this.version++
     this.#rules.set(rule.name, rule)
+    if (/[+#]/.test(rule.filter)) this.#wild.add(rule)
+    else this.#exact.set(rule.filter, (this.#exact.get(rule.filter) ?? new Set()).add(rule))
   }
 
   delete(name: string): void {
-    if (this.#rules.delete(name)) this.version++
+    const rule = this.#rules.get(name)
+    if (rule === undefined) return
+    this.version++
+    this.#rules.delete(name)
+    this.#wild.delete(rule)
+    const exact = this.#exact.get(rule.filter)
+    exact?.delete(rule)
+    if (exact?.size === 0) this.#exact.delete(rule.filter)
   }
 
   /** In the order of their names; undefined where no rule listens to the topic. */
   matching(topic: string): readonly Listener[] | undefined {
     const found: Listener[] = []
-    for (const rule of this.#rules.values()) {
-      if (!matchesFilter(rule.filter, topic)) continue
+    const wild = [...this.#wild].filter(({ filter }) => matchesFilter(filter, topic))
+    for (const rule of [...(this.#exact.get(topic) ?? []), ...wild]) {
       const subject = isStateful(rule) ? this.#options.subjects.of(rule, topic) : undefined
       if (subject !== undefined || !isStateful(rule)) found.push({ rule, subject })
     }
@@ -61,10 +70,8 @@ export class TopicRules {
     const { origin, episodes } = this.#options
     const number = ++this.#messages
     const scene = new TopicScope(message.topic, textOfPayload(message.payload), gathering.nowUs)
-    for (const { rule, subject } of listeners) {
-      const cause = ["rule", rule.name, origin.node, origin.epoch, nextSeq, "message", number]
-      episodes.meet(rule, subject, { scene, cause, gathering })
-    }
+    const cause = ({ name }: EpisodicRule) => ["rule", name, origin.node, origin.epoch, nextSeq, "message", number]
+    for (const { rule, subject } of listeners) episodes.meet(rule, subject, { scene, cause, gathering })
   }
 }
 

@@ -35,7 +35,7 @@ export class WindowRules {
       if (rule === undefined) continue
       const subject = isStateful(rule) ? subjects.of(rule, `${device ?? ""}\u0000${property ?? ""}`) : undefined
       if (subject === undefined && isStateful(rule)) continue
-      episodes.meet(rule, subject, { scene: sceneOf(scope, endUs), cause, gathering })
+      episodes.meet(rule, subject, { scene: sceneOf(scope, endUs), cause: () => cause, gathering })
     }
   }
 }

@@ -4,20 +4,17 @@
  */
 import { FogError, isFogError } from "@brume/core"
 import { isRecord, unreachable } from "../problem.ts"
-import type { LiveFilter, LivePort, LiveReading } from "./live.ts"
 import type { LiveSocket, SocketDriver } from "./socket.ts"
+import type { LivePort } from "./stream.ts"
 
 export interface ConnectionOptions {
   readonly port: LivePort
-  readonly filter: LiveFilter
   readonly silenceMs: number
 }
 
 export interface ConnectionEvents {
   opened(): void
-  readings(readings: readonly LiveReading[]): void
-  /** The node left this many out, because this side read too slowly. */
-  dropped(count: number): void
+  message(message: Readonly<Record<string, unknown>>): void
   /** The node shows that it keeps this connection: a message or a ping. */
   alive(): void
   /** The end, unless `end` was called. */
@@ -38,7 +35,7 @@ export function connect(options: ConnectionOptions, events: ConnectionEvents): C
   let isEnded = false
   let isOpen = false
   let timer: ReturnType<typeof setTimeout> | undefined
-  const url = address(options)
+  const url = port.url.href
 
   function end(): void {
     isEnded = true
@@ -78,8 +75,7 @@ export function connect(options: ConnectionOptions, events: ConnectionEvents): C
       return
     }
     alive()
-    if (message.type === "readings" && Array.isArray(message.readings)) events.readings(message.readings)
-    else if (message.type === "dropped") events.dropped(Number(message.count))
+    events.message(message)
   }
 
   function start(driver: SocketDriver, secret: string | undefined): void {
@@ -112,13 +108,6 @@ export function connect(options: ConnectionOptions, events: ConnectionEvents): C
     (error: unknown) => lose(isFogError(error) ? error : unreachable(url, error)),
   )
   return { end }
-}
-
-function address({ port, filter }: ConnectionOptions): string {
-  const url = new URL(port.url)
-  for (const device of filter.devices ?? []) url.searchParams.append("device", device)
-  for (const property of filter.properties ?? []) url.searchParams.append("property", property)
-  return url.href
 }
 
 /** A browser does not say why a WebSocket was refused; the same node, asked over HTTP, does. */

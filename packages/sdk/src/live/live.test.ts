@@ -3,7 +3,8 @@ import { expect, test } from "vitest"
 import type { WebSocket } from "ws"
 import { json, problem, type ScriptedNode, scriptedNode } from "../../../../test/rig/scripted-node.ts"
 import { createClient } from "../client.ts"
-import type { LiveGap, LiveOptions, LiveReading, LiveState } from "./live.ts"
+import type { LiveGap, LiveOptions, LiveReading } from "./live.ts"
+import type { LiveState } from "./stream.ts"
 
 const retry = { firstDelayMs: 2, maxDelayMs: 10 }
 const reading = (seq: number): Partial<LiveReading> => ({

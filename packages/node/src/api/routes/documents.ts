@@ -57,7 +57,7 @@ const put: Operation = {
     200: { description: "It was there, and is changed, or says what it said.", content: appliedOne },
     201: { description: "It was created.", content: appliedOne },
   },
-  problems,
+  problems: ["document_not_found", ...problems],
 }
 
 const get: Operation = {
@@ -126,8 +126,14 @@ const schema: Operation = {
 }
 
 const word = { type: "string", minLength: 1, maxLength: 200 } as const
-const placeParameters = { type: "object", required: ["kind", "name"], properties: { kind: word, name: word } } as const
-const kindParameter = { type: "object", required: ["kind"], properties: { kind: word } } as const
+const kindWord = { ...word, examples: [writtenExample.kind], description: "`Rule`, or its plural `rules`." } as const
+const nameWord = { ...word, examples: [writtenExample.metadata.name] } as const
+const placeParameters = {
+  type: "object",
+  required: ["kind", "name"],
+  properties: { kind: kindWord, name: nameWord },
+} as const
+const kindParameter = { type: "object", required: ["kind"], properties: { kind: kindWord } } as const
 
 const documentBody = { type: "object", examples: [writtenExample], description: "A document." } as const
 const documentsBody = {
@@ -158,7 +164,7 @@ const pageQuery = { type: "object", additionalProperties: false, properties: pag
 const listQuery = {
   type: "object",
   additionalProperties: false,
-  properties: { kind: { ...word, description: "Only documents of this kind." }, ...paging },
+  properties: { kind: { ...kindWord, description: "Only documents of this kind." }, ...paging },
 } as const
 
 export function addDocumentRoutes(app: FastifyInstance, options: DocumentRoutesOptions): void {
@@ -257,6 +263,8 @@ function addLists(app: FastifyInstance, { documents, documentStatus }: DocumentR
     },
   })
   for (const { kind, plural } of documents.kinds) {
+    // Functions are more than their documents: routes/functions.ts lists them.
+    if (kind === "Function") continue
     app.route<{ Querystring: XStatic<typeof pageQuery> }>({
       method: "GET",
       url: `/v1/${plural}`,

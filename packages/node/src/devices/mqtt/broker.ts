@@ -114,6 +114,7 @@ export class Broker {
     this.topics = new TopicTable<Topic>({
       limit: maxTopics,
       random,
+      isBrief: (name) => options.local?.isBrief?.(name) === true,
       create: (name) => ({
         name,
         mapping: mapper.resolve(name),
@@ -176,6 +177,16 @@ export class Broker {
     const topic = this.#topicOf(message.topic)
     this.#addReadings(message, topic)
     return this.publish(message, topic, sender)
+  }
+
+  /** A message of a part of the node, as if a client had sent it. (O4 in own-messages.ts) */
+  sendOwn(own: OwnMessage, records: readonly KeyedRecord[]): Promise<void> {
+    const { intake } = this
+    for (const record of records) intake.record(record)
+    this.publishOwn(messageOf(own))
+    return new Promise((resolve, reject) => {
+      intake.afterwards((error) => (error === undefined ? resolve() : reject(error)))
+    })
   }
 
   /** A message of a part of the node that has a commit of its own. (O1, O3 in own-messages.ts) */

@@ -32,7 +32,7 @@ import {
   serveWebSocket,
   type TlsListening,
 } from "./listeners.ts"
-import type { LocalSubscriber, OwnMessages } from "./own-messages.ts"
+import type { LocalSubscriber, OwnPublisher } from "./own-messages.ts"
 import { isOwnClientId } from "./session/session.ts"
 import { exposeStatistics, type Gauges, systemTopics, type TotalMetrics } from "./statistics.ts"
 import type { MqttStore } from "./store.ts"
@@ -72,7 +72,7 @@ export interface Mqtt extends Closeable {
   disconnect(clientId: string, options: { readonly isForgotten: boolean }): boolean
   readonly webSockets: WebSockets
   /** For messages of other parts of the node. */
-  readonly own: OwnMessages
+  readonly own: OwnPublisher
   /** Takes no more connections. */
   stopIntake(): void
 }
@@ -153,7 +153,10 @@ export async function openMqtt(options: MqttOptions): Promise<Mqtt> {
       serve: (webSocket, from) => serveWebSocket(broker, webSocket, from),
       endAll: () => leaveAll(broker, ({ link }) => link.transport === "websocket"),
     },
-    own: { plan: (message) => broker.planOwn(message) },
+    own: {
+      plan: (message) => broker.planOwn(message),
+      publish: (message, records = []) => broker.sendOwn(message, records),
+    },
     stopIntake,
     close,
     [Symbol.asyncDispose]: close,

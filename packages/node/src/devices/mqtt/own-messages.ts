@@ -7,6 +7,7 @@
  *   own acknowledgement waits for (I1 in intake.ts).
  * - O3 A message that the node takes itself too becomes readings, and local subscribers see it, in a turn of its own right
  *   after its sender's commit: what it causes there is another commit.
+ * - O4 What is published as if by a client is that: it is in a turn of the intake, with the records of its sender.
  */
 import type { FogError, KeyedRecord } from "@brume/core"
 import type { Message, Qos } from "./message.ts"
@@ -47,6 +48,14 @@ export interface OwnMessages {
   plan(message: OwnMessage): PlannedMessage
 }
 
+export interface OwnPublisher extends OwnMessages {
+  /**
+   * Publishes as if a client had (O4). Resolves when the turn is durable; rejects with why it never will be.
+   * @param records for the same commit
+   */
+  publish(message: OwnMessage, records?: readonly KeyedRecord[]): Promise<void>
+}
+
 /** What a local subscriber makes of a message. */
 export interface TakenMessage {
   /** For the commit of the message's turn. */
@@ -60,6 +69,8 @@ export interface LocalSubscriber {
   readonly version: number
   /** Who takes the messages of a topic; undefined where nobody wants them. */
   on(topic: string): LocalTaker | undefined
+  /** Whether a topic is for one message alone, so that nothing of it is worth remembering. */
+  isBrief?(topic: string): boolean
 }
 
 /** Must not throw. Undefined where it makes nothing of the message. */

@@ -58,7 +58,6 @@ export class Child {
   readonly #process: ChildProcess
   readonly #socket: Socket
   readonly #reader = new FrameReader(blankFrameBytes)
-  readonly #clock: Clock
   #owner: ChildOwner = ownerless
   #outgoing: string[] = []
   #reason: string | undefined
@@ -68,7 +67,6 @@ export class Child {
   #ending: Ending | undefined
 
   constructor(command: Command, clock: Clock) {
-    this.#clock = clock
     this.#process = spawn(command.file, command.args, {
       cwd: "/",
       env: command.environment,

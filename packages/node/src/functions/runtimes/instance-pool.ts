@@ -2,11 +2,11 @@
 import { type Clock, FogError, type Logger, type Timer } from "@brume/core"
 import type { Child } from "./child.ts"
 import { CrashRecord } from "./crash-record.ts"
+import { eventText } from "./event-text.ts"
 import { explainEnding } from "./explain-ending.ts"
 import { type Departure, Instance } from "./instance.ts"
 import { Job } from "./job.ts"
 import { LineGate } from "./line-gate.ts"
-import { deepest, isTooDeep } from "./nesting.ts"
 import type { Pool, PoolOptions, PoolState, PoolStatus } from "./pool.ts"
 import type { Invocation } from "./runtime.ts"
 
@@ -20,6 +20,8 @@ export interface PoolParts {
   readonly sandbox: () => string
   readonly isInOrder: boolean
   onCrash(): void
+  /** A child keeps a processor busy. */
+  onBusy(child: Child): void
 }
 
 /** Times are looked at so often while there are calls. ms. */
@@ -27,7 +29,6 @@ const sweepMs = 20
 const mostQueued = 1_000
 /** Events of all calls that are not settled. */
 const mostHeldBytes = 64 * 2 ** 20
-const mostEventBytes = 16 * 2 ** 20
 /** Instances beyond the first end when there was nothing for them to do for so long. ms. */
 const idleMs = 60_000
 
@@ -194,6 +195,7 @@ class InstancePool implements Pool {
       lines: new LineGate(clock, (line) => this.#options.onLine(line)),
       explain: (ending) =>
         explainEnding({ name: this.#options.name, memoryMiB: this.#options.limits.memoryMiB, ending }),
+      onBusy: () => this.#parts.onBusy(child),
       owner: {
         onFree: () => this.#freed(instance),
         onGone: (why) => {
@@ -266,7 +268,11 @@ class InstancePool implements Pool {
       this.#whenEmpty()
       return
     }
-    if (!isCrash) return this.#replace()
+    if (isCrash) this.#crashed(cause)
+    else this.#replace()
+  }
+
+  #crashed(cause: FogError): void {
     this.#crashCount++
     this.#lastError = cause
     this.#parts.onCrash()
@@ -276,13 +282,19 @@ class InstancePool implements Pool {
       this.#tellWaiting(cause)
     }
     const waitMs = this.#crashes.add()
-    if (waitMs === undefined) return this.#park()
+    if (waitMs === undefined) {
+      this.#park()
+      return
+    }
     this.#parts.logger.warn("A function's process ended", {
       function: this.#options.name,
       error: cause.message,
       waitMs,
     })
-    if (waitMs === 0) return this.#replace()
+    if (waitMs === 0) {
+      this.#replace()
+      return
+    }
     this.#enter("backoff")
     this.#restart ??= this.#parts.clock.after(waitMs, () => {
       this.#restart = undefined
@@ -377,18 +389,4 @@ class InstancePool implements Pool {
   #whenEmpty(): void {
     if (this.#instances.size + this.#starting === 0) this.#whenGone?.()
   }
-}
-
-function eventText(name: string, event: unknown): string {
-  const text = JSON.stringify(event ?? null)
-  if (isTooDeep(event, text.length))
-    throw new FogError("payload_too_large", {
-      message: `The event for function ${name} nests deeper than ${deepest}`,
-      hint: "Make it flatter.",
-    })
-  if (text.length <= mostEventBytes) return text
-  throw new FogError("payload_too_large", {
-    message: `The event for function ${name} has ${text.length} characters as JSON; at most ${mostEventBytes} are taken`,
-    hint: "Store what is large, and call the function with where it is.",
-  })
 }

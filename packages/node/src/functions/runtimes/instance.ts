@@ -38,12 +38,18 @@ export interface InstanceOptions {
   readonly owner: InstanceOwner
   /** The child works through its calls one by one, as they came. */
   readonly isInOrder: boolean
+  /** The child keeps a processor busy. Called once. */
+  onBusy(): void
   /** Tells why a process ended, for people. */
   explain(ending: Ending): FogError
 }
 
 /** How long a child may take to show that it is not in an endless loop. ms. */
 const pongMs = 400
+/** A call that runs for so long may be one that computes: the child is asked for a sign. ms. */
+const suspiciousMs = 100
+/** Without a sign for so long, it computes. ms. */
+const signMs = 40
 /** Questions that one process may have open. The runners keep to a quarter of it. */
 const mostAsks = 1_024
 /** Beside results: questions with their arguments, lines of logs. */
@@ -60,6 +66,10 @@ export class Instance {
   #loadingSince: number
   #pingedMs: number | undefined
   #isHung = true
+  /** When a sign of life was asked for that has not come. */
+  #askedMs: number | undefined
+  #heardMs = 0
+  #isBusy = false
   #asks = 0
   #isLeaving = false
 
@@ -126,9 +136,22 @@ export class Instance {
       isHead = false
       if (job.begunMs !== undefined && now - job.begunMs >= timeMs) this.#overdue(job, now)
       else if (job.deadline <= now && !job.isSettled) this.#abandon(job, now)
+      if (job.begunMs !== undefined && now - job.begunMs >= suspiciousMs) this.#suspect(now)
     }
     this.#judge(now)
     return this.#state === "loading" || this.load > 0
+  }
+
+  #suspect(now: number): void {
+    if (this.#isBusy) return
+    if (this.#askedMs === undefined) {
+      if (now - this.#heardMs < suspiciousMs) return
+      this.#askedMs = now
+      this.#options.child.send('["ping"]')
+    } else if (now - this.#askedMs >= signMs) {
+      this.#isBusy = true
+      this.#options.onBusy()
+    }
   }
 
   #overdue(job: Job, now: number): void {
@@ -157,33 +180,40 @@ export class Instance {
 
   #take(message: readonly unknown[], length: number): void {
     const [kind, id] = message
-    switch (kind) {
-      case "result":
-        return this.#result(id, message[2], length)
-      case "error":
-        return this.#error(id, message[2])
-      case "ask":
-        return this.#ask(message, length)
-      case "log":
-        return this.#log(message, length)
-      case "pong":
-        this.#isHung = false
-        return
-      case "loaded":
-        if (this.#state !== "loading") return this.#breach("loaded its code twice")
-        this.#state = "ready"
-        return this.#options.owner.onFree()
-      case "unloadable":
-        if (this.#state !== "loading") return this.#breach("said that loaded code cannot be loaded")
-        return this.#gone(failureOf(this.#name, message[1], "cannot be loaded"), [])
-      default:
-        return this.#breach("sent a message of an unknown kind")
-    }
+    if (kind === "result") this.#result(id, message[2], length)
+    else if (kind === "error") this.#error(id, message[2])
+    else if (kind === "ask") this.#ask(message, length)
+    else if (kind === "log") this.#log(message, length)
+    else if (kind === "pong") this.#heard()
+    else if (kind === "loaded") this.#loaded()
+    else if (kind === "unloadable") this.#unloadable(message[1])
+    else this.#breach("sent a message of an unknown kind")
+  }
+
+  #heard(): void {
+    this.#isHung = false
+    this.#askedMs = undefined
+    this.#heardMs = this.#options.clock.monotonic()
+  }
+
+  #loaded(): void {
+    if (this.#state === "loading") {
+      this.#state = "ready"
+      this.#options.owner.onFree()
+    } else this.#breach("loaded its code twice")
+  }
+
+  #unloadable(error: unknown): void {
+    if (this.#state === "loading") this.#gone(failureOf(this.#name, error, "cannot be loaded"), [])
+    else this.#breach("said that loaded code cannot be loaded")
   }
 
   #result(id: unknown, value: unknown, length: number): void {
     const { outputBytes } = this.#options.function.limits
-    if (length > outputBytes + overheadBytes) return this.#breach(`sent a result of more than ${outputBytes} bytes`)
+    if (length > outputBytes + overheadBytes) {
+      this.#breach(`sent a result of more than ${outputBytes} bytes`)
+      return
+    }
     const job = this.#settled(id)
     if (job === undefined) return
     job.settle(() => answerOf(this.#name, job.kind, value, length))
@@ -211,9 +241,14 @@ export class Instance {
   }
 
   #ask([, ask, call, operation, args]: readonly unknown[], length: number): void {
-    if (!Number.isSafeInteger(ask) || typeof operation !== "string" || !Array.isArray(args))
-      return this.#breach("asked without saying what")
-    if (++this.#asks > mostAsks) return this.#breach(`asked more than ${mostAsks} things at once`)
+    if (!Number.isSafeInteger(ask) || typeof operation !== "string" || !Array.isArray(args)) {
+      this.#breach("asked without saying what")
+      return
+    }
+    if (++this.#asks > mostAsks) {
+      this.#breach(`asked more than ${mostAsks} things at once`)
+      return
+    }
     const answer = (text: string): void => {
       this.#asks--
       if (this.#state !== "gone") this.#options.child.send(text)
@@ -223,11 +258,12 @@ export class Instance {
       const { code, message, hint } = known ? error : { code: "internal", message: "The node failed", hint: undefined }
       answer(JSON.stringify(["refuse", ask, { code, message, hint }]))
     }
-    if (isTooDeep(args, length)) return refuse(tooDeep)
-    this.#options.function
-      .ask(operation, args, this.#jobs.get(call as number))
-      .then((value) => answer(`["answer",${ask},${JSON.stringify(value ?? null)}]`))
-      .catch(refuse)
+    if (isTooDeep(args, length)) refuse(tooDeep)
+    else
+      this.#options.function
+        .ask(operation, args, this.#jobs.get(call as number))
+        .then((value) => answer(`["answer",${ask},${JSON.stringify(value ?? null)}]`))
+        .catch(refuse)
   }
 
   #log([, call, level, text, fields]: readonly unknown[], length: number): void {

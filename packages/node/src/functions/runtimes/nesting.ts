@@ -8,7 +8,7 @@ export function isTooDeep(value: unknown, textLength: number): boolean {
   if (textLength < 2 * deepest) return false
   let level: unknown[] = [value]
   for (let depth = 0; level.length > 0; depth++) {
-    if (depth > deepest) return true
+    if (depth >= deepest) return true
     const next: unknown[] = []
     for (const one of level) {
       if (typeof one !== "object" || one === null) continue

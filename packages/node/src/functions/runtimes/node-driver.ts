@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url"
 import type { Driver } from "./driver.ts"
 
-const runner = fileURLToPath(new URL("../../../runners/runner.cjs", import.meta.url))
+const runners = fileURLToPath(new URL("../../../runners", import.meta.url))
 
 export function createNodeDriver(): Driver {
   const { execPath } = process
@@ -14,10 +14,10 @@ export function createNodeDriver(): Driver {
     launch: ({ memoryMiB }) => ({
       command: {
         file: execPath,
-        args: [`--max-old-space-size=${memoryMiB}`, "--enable-source-maps", "--no-warnings", runner],
+        args: [`--max-old-space-size=${memoryMiB}`, "--no-warnings", `${runners}/runner.cjs`],
         environment: {},
       },
-      paths: [execPath, runner],
+      paths: [execPath, runners],
       dataMiB: memoryMiB + ownMiB(major),
     }),
   }

@@ -54,7 +54,17 @@ export interface PoolOptions {
   readonly network: boolean
   /**
    * Answers what the code asks of the node; what it rejects with is thrown in the code, with its code and hint.
-   * `call` is missing where code asks outside of its calls. The operation is one of {@link askOperations}.
+   * `call` is missing where code asks outside of its calls. Arguments are JSON, whatever the code gave; the one who answers
+   * checks them:
+   *
+   * - `publish`: topic, payload (text), `"utf8"` or `"base64"`, options `{qos, retain}`. What is neither text nor bytes was
+   *   made JSON before.
+   * - `query`: SQL, parameters → rows
+   * - `command`: device, name, input, options `{deadlineMs, key}` → outcome
+   * - `invoke`: name, event, options `{deadlineMs}` → result
+   * - `state.get`: key → value or null. `state.set`: key, value. `state.delete`: key.
+   *   `state.compareAndSet`: key, expected (null: not there), value → whether it was set
+   * - `secrets.get`: name → text
    */
   ask(operation: string, args: readonly unknown[], call: RunningCall | undefined): Promise<unknown>
   /** Bounded in rate and length already. */

@@ -61,6 +61,7 @@ async function find(path: string): Promise<Found | FogError> {
   try {
     const { stdout } = await promisify(execFile)(path, ["-I", "-c", probe], { env: {}, timeout: probeMs })
     const [isFit, version = "", ...prefixes] = stdout.trim().split("\n")
+    if (version === "") return missing(path, "is no Python interpreter")
     if (isFit !== "True") return missing(path, `is Python ${version}; 3.9 or newer is needed`)
     return { version, prefixes: [...new Set(prefixes)] }
   } catch (error) {

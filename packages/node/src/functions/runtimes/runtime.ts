@@ -9,9 +9,8 @@ export interface FunctionCode {
   readonly files: Readonly<Record<string, string>>
 }
 
-/** What a bundle of JavaScript is called among the files, and its map. */
+/** What a bundle of JavaScript is called among the files. */
 export const bundleEntry = "bundle.cjs"
-export const bundleMap = "bundle.cjs.map"
 
 export interface FunctionLimits {
   /** Of one call, from the moment its code begins. Waiting for an instance has the same limit once more. */
@@ -69,31 +68,6 @@ export interface RunningCall {
   /** When nobody waits for it any more: monotonic ms of the pool's clock. */
   readonly deadline: number
 }
-
-export const askOperations = [
-  "publish",
-  "query",
-  "command",
-  "invoke",
-  "state.get",
-  "state.set",
-  "state.delete",
-  "state.compareAndSet",
-  "secrets.get",
-] as const
-/**
- * What code may ask of the node. Arguments, as JSON, are whatever the code gave; the one who answers checks them:
- *
- * - `publish`: topic, payload (text), `"utf8"` or `"base64"`, options `{qos, retain}`. What is neither text nor bytes was
- *   made JSON before.
- * - `query`: SQL, parameters → rows
- * - `command`: device, name, input, options `{deadlineMs, key}` → outcome
- * - `invoke`: name, event, options `{deadlineMs}` → result
- * - `state.get`: key → value or null. `state.set`: key, value. `state.delete`: key.
- *   `state.compareAndSet`: key, expected (null: not there), value → whether it was set
- * - `secrets.get`: name → text
- */
-export type AskOperation = (typeof askOperations)[number]
 
 export interface FunctionLine {
   readonly level: "debug" | "info" | "warn" | "error"

@@ -7,13 +7,14 @@
  * - R3 A child gets nothing of the daemon but one socket: no environment, no files of the data folder, no other process.
  */
 import type { Clock, Closeable, FunctionRuntime, Logger, Metrics } from "@brume/core"
+import { holdToOneProcessor } from "./busy-process.ts"
 import type { Driver } from "./driver.ts"
 import { createPool } from "./instance-pool.ts"
 import { Launcher } from "./launcher.ts"
 import { createNodeDriver } from "./node-driver.ts"
 import type { Pool, PoolOptions } from "./pool.ts"
-import { createPythonDriver } from "./python-driver.ts"
-import { chooseSandbox, type Machine, withoutSandbox } from "./sandbox/inspect-machine.ts"
+import { createPythonDriver, type PythonDriver } from "./python-driver.ts"
+import { chooseSandbox, type FunctionsMachine, withoutSandbox } from "./sandbox/inspect-machine.ts"
 import type { Sandbox } from "./sandbox/sandbox.ts"
 
 export interface RuntimesOptions {
@@ -34,11 +35,24 @@ const defaultPython = "/usr/bin/python3"
 
 export interface Runtimes extends Closeable {
   /** What this machine gives; looked at once, at the first call. */
-  inspect(): Promise<Machine>
+  inspect(): Promise<FunctionsMachine>
   /** Throws `runtime_missing`, with the remedy, where this machine cannot run it. */
   check(runtime: FunctionRuntime): Promise<void>
   /** Starts the first instance at once; errors of that show in status(), ready() and calls. */
   openPool(options: PoolOptions): Pool
+}
+
+/** What this machine gives, without a node. */
+export async function inspectFunctionsMachine(python: string = defaultPython): Promise<FunctionsMachine> {
+  const [[, found], facts] = await Promise.all([chooseSandbox([]), pythonFacts(createPythonDriver(python))])
+  return { ...found, ...facts }
+}
+
+async function pythonFacts(
+  driver: PythonDriver,
+): Promise<Pick<FunctionsMachine, "python" | "pythonProblem" | "pythonRemedy">> {
+  const problem = await driver.missing()
+  return { python: await driver.version(), pythonProblem: problem?.message, pythonRemedy: problem?.hint }
 }
 
 /** Cheap: the machine is looked at, and processes are started, when the first function wants it. */
@@ -69,8 +83,8 @@ export function createRuntimes(options: RuntimesOptions): Runtimes {
 
   return {
     inspect: async () => {
-      const [[, found], version, problem] = await Promise.all([choose(), py.version(), py.missing()])
-      return { ...found, python: version, pythonProblem: problem?.message }
+      const [[, found], facts] = await Promise.all([choose(), pythonFacts(py)])
+      return { ...found, ...facts }
     },
     check,
     openPool(given) {
@@ -93,6 +107,9 @@ export function createRuntimes(options: RuntimesOptions): Runtimes {
           isOver = true
           release?.()
           pools.delete(pool)
+        },
+        onBusy: (child) => {
+          if (child.pid !== undefined) void holdToOneProcessor(child.pid, inForce === "bubblewrap")
         },
         onCrash: () => crashes.add(1, { runtime: driver.name }),
       })

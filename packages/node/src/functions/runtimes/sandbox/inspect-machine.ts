@@ -5,7 +5,7 @@ import { createBubblewrap } from "./bubblewrap.ts"
 import type { Sandbox } from "./sandbox.ts"
 import { createUnsandboxed } from "./unsandboxed.ts"
 
-export interface Machine {
+export interface FunctionsMachine {
   readonly sandbox: "bubblewrap" | "unsandboxed"
   /** Why functions are not kept in, and what to do. */
   readonly reason: string | undefined
@@ -17,12 +17,13 @@ export interface Machine {
   /** Version of the interpreter, and what is wrong with it. */
   readonly python: string | undefined
   readonly pythonProblem: string | undefined
+  readonly pythonRemedy: string | undefined
 }
 
 const tools = { bubblewrap: "/usr/bin/bwrap", prlimit: "/usr/bin/prlimit", setpriv: "/usr/bin/setpriv" }
 const tryMs = 10_000
 
-type Found = Pick<Machine, "sandbox" | "reason" | "remedy" | "bubblewrap" | "prlimit" | "setpriv">
+type Found = Pick<FunctionsMachine, "sandbox" | "reason" | "remedy" | "bubblewrap" | "prlimit" | "setpriv">
 
 /** Chooses the sandbox. */
 export async function chooseSandbox(hidden: readonly string[]): Promise<readonly [Sandbox, Found]> {

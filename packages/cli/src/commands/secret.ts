@@ -1,0 +1,50 @@
+/** `brume secret`: what functions may read by name. A value never stands on a command line. */
+import { type ConnectionFlags, connect } from "../connection.ts"
+import { usageError } from "../failure.ts"
+import { Table } from "../table.ts"
+import type { Terminal } from "../terminal.ts"
+import { ageText } from "../times.ts"
+
+interface SecretFlags extends ConnectionFlags {
+  readonly json?: boolean
+}
+
+export async function listSecrets(_none: readonly [], flags: SecretFlags, terminal: Terminal): Promise<void> {
+  const secrets = await (await connect(flags, terminal)).secrets.list()
+  if (flags.json === true) {
+    await terminal.out.write(`${JSON.stringify(secrets)}\n`)
+    return
+  }
+  const rows = secrets.map(({ name, changed }) => [name, ageText(Date.now() - Date.parse(changed))])
+  await new Table([{ title: "SECRET" }, { title: "SET" }], terminal.out).write(rows)
+}
+
+export async function setSecret([name]: readonly [string], flags: SecretFlags, terminal: Terminal): Promise<void> {
+  const { input, isInputTerminal, notes, out } = terminal
+  if (isInputTerminal) await notes.write(`The value of ${name}, one line (it is shown as you type): `)
+  let value = ""
+  for await (const piece of input) {
+    value += Buffer.from(piece).toString()
+    if (isInputTerminal && value.includes("\n")) break
+  }
+  // A file, or echo, ends with a line break that is not meant.
+  value = value.replace(/\r?\n$/, "")
+  if (value === "")
+    throw usageError(`The secret ${name} has no value`, "Pipe it in: brume secret set NAME < file, or type it.")
+  const secret = await (await connect(flags, terminal)).secrets.set(name, value)
+  if (flags.json === true) await out.write(`${JSON.stringify(secret)}\n`)
+  else await notes.write(`The secret ${name} is set.\n`)
+}
+
+export async function deleteSecrets(
+  [names]: readonly [readonly string[]],
+  flags: SecretFlags,
+  terminal: Terminal,
+): Promise<void> {
+  const client = await connect(flags, terminal)
+  for (const name of names) {
+    await client.secrets.delete(name)
+    if (flags.json !== true) await terminal.notes.write(`The secret ${name} is deleted.\n`)
+  }
+  if (flags.json === true) await terminal.out.write(`${JSON.stringify({ deleted: names })}\n`)
+}
