@@ -170,6 +170,7 @@ test("what devices with wild clocks open has a limit, and all bytes come back wh
   // Each in a window of its own, years ahead.
   for (let at = 0; at < 5_000; at++)
     rig.append([{ device: `d${at}`, property: "t", time: start + at * 3_600 * second, value: 1 }])
+  await rig.settle()
   const status = rig.windows.status("n")!
   expect(status.overflowed).toBeGreaterThan(1_000)
   expect(status.bytes).toBeLessThanOrEqual(2 ** 20)
