@@ -182,7 +182,8 @@ export class Child {
     try {
       process.kill(-this.pid, "SIGKILL")
     } catch {
-      // Nobody is left.
+      // Nobody is left, or this system has no groups.
+      this.#process.kill("SIGKILL")
     }
   }
 }
