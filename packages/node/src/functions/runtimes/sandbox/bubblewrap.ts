@@ -45,9 +45,8 @@ function commandOf(
   { launch, shape, user }: { readonly launch: Launch; readonly shape: Shape; readonly user: number },
 ): Command {
   const { command, paths, dataMiB } = launch
-  const isSystem = (path: string): boolean => systemFolders.some((folder) => `${path}/`.startsWith(`${folder}/`))
   const shown = [...systemFolders, ...systemFiles, ...(shape.network ? networkFiles : [])]
-  const wanted = paths.filter((path) => path !== "/" && !isSystem(path))
+  const wanted = paths.filter((path) => path !== "/" && !isBelow(path, systemFolders))
   const own = isRoot
     ? ["--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try", "--cap-drop", "ALL"]
     : ["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"]
@@ -77,7 +76,7 @@ function commandOf(
       "/proc",
       "--dev",
       "/dev",
-      ...hidden.filter((path) => isSystem(path)).flatMap((path) => ["--tmpfs", path]),
+      ...hidden.filter((path) => isBelow(path, [...systemFolders, ...wanted])).flatMap((path) => ["--tmpfs", path]),
       "--chdir",
       "/tmp",
       "--",
@@ -88,6 +87,10 @@ function commandOf(
     ],
     environment: {},
   }
+}
+
+function isBelow(path: string, folders: readonly string[]): boolean {
+  return folders.some((folder) => `${path}/`.startsWith(`${folder}/`))
 }
 
 /** What bubblewrap would make for its user alone, which inside of a daemon that is root is another. */
