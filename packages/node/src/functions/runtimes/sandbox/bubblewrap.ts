@@ -6,8 +6,9 @@
  *   user of its own, a number that nobody else has; one that is not gets a user namespace, which counts for itself.
  * - B3 What is hidden is hidden even below a folder that is shown.
  */
-import type { Command } from "../child.ts"
+
 import type { Launch, Shape } from "../driver.ts"
+import type { Command } from "../starter.ts"
 import { environment, limited, type Sandbox, temporaryBytes } from "./sandbox.ts"
 
 export interface BubblewrapOptions {
