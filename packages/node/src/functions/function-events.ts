@@ -82,6 +82,11 @@ export class FunctionEvents {
     this.#deliveries.begin()
   }
 
+  /** There is another version. */
+  renew(): void {
+    this.#deliveries.renew()
+  }
+
   resume(): void {
     this.#deliveries.resume()
   }
