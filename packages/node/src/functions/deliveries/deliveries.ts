@@ -73,6 +73,11 @@ export class Deliveries {
     return this.#events
   }
 
+  /** Nothing finds room (E2). */
+  get isFull(): boolean {
+    return this.#events >= mostEvents || this.#bytes >= mostBytes
+  }
+
   /**
    * Takes the room of a delivery (E2); to be followed by {@link offer} or {@link release}. False where there is none.
    * @param isKept it is kept already, and finds room whatever the limits say
