@@ -14,6 +14,7 @@ import { resolveConfig } from "./config/config.ts"
 import { openCommands } from "./devices/commands/commands.ts"
 import { joinSubscribers } from "./devices/local-subscribers.ts"
 import type { LocalSubscriber } from "./devices/mqtt/own-messages.ts"
+import { parseAllowed } from "./effects/webhook/address-check.ts"
 import { createMetrics } from "./metrics/metrics.ts"
 import { executorsOf, openNodeEffects } from "./node-effects.ts"
 
@@ -259,3 +260,19 @@ test("a host that hangs is in doubt when its time is over, one that is not there
       .toMatchObject({ state: "in-doubt", code: "effect_in_doubt" })
   expect(new Set(hanging.keys)).toEqual(new Set(stuck))
 }, 20_000)
+
+test.each([
+  ..."localhost,chat.lan,chat.lan:8080,10.0.0.7,10.0.0.7:80,10.0.0.0/8,10.0.0.0/8:80,::1,fd00::/8,[::1]:80".split(","),
+  ..."[fd00::/8]:443,::ffff:10.0.0.1,a,10.0.0.0/33,fd00::/129,h:0,h:70000,http://x,*,-a,a b,1.2.3.4/8/8,a/8,:80,[::1".split(
+    ",",
+  ),
+])("the configuration and the executor agree on what %j allows", async (text) => {
+  const resolved = opened({ "effects.webhooks.allow": text }).then(
+    async (at) => {
+      await at[Symbol.asyncDispose]()
+      return "taken"
+    },
+    () => "refused",
+  )
+  expect(await resolved).toBe(parseAllowed(text) === undefined ? "refused" : "taken")
+})

@@ -6,7 +6,7 @@
 export interface MemoryLimits {
   /** How long a key is remembered after its effect was made. @default 24 h */
   readonly windowMs: number
-  /** Beyond, the oldest make room. Costs about 350 B a key here and in the store. @default 100000 */
+  /** Beyond, the oldest make room. Costs about 550 B a key here and in the store. @default 100000 */
   readonly maxKeys: number
 }
 

@@ -50,6 +50,19 @@ test("nothing leaves before the commit is durable, and nothing at all when it is
   expect(ruled.said()).toEqual([])
 })
 
+test("an alarm that a rule raised is cleared at the end, unless the rule says what happens then", async () => {
+  await using ruled = await openRuled()
+  const alarm = { name: "hot", message: "{{ value }}" }
+  ruled.apply("hot", { ...hot, actions: [{ alarm }] })
+  ruled.apply("kept", { ...hot, actions: [{ alarm: { ...alarm, name: "kept" } }], clearActions: [] })
+  await ruled.read(oven(31), oven(32), oven(20))
+  expect(ruled.taken()).toEqual([
+    { type: "alarm", change: "raise", alarm: "hot", device: "oven", message: "31" },
+    { type: "alarm", change: "raise", alarm: "kept", device: "oven", message: "31" },
+    { type: "alarm", change: "clear", alarm: "hot", device: "oven" },
+  ])
+})
+
 test("for: what holds for long enough fires once, with what was seen last", async () => {
   await using ruled = await openRuled()
   ruled.apply("hot", { ...hot, for: "5m", ...saying("{{ value }}") })

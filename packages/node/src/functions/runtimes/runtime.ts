@@ -69,18 +69,6 @@ export interface RunningCall {
   readonly deadline: number
 }
 
-/** What code may ask of the node; arguments and answers: PoolOptions.ask. */
-export type AskOperation =
-  | "publish"
-  | "query"
-  | "command"
-  | "invoke"
-  | "state.get"
-  | "state.set"
-  | "state.delete"
-  | "state.compareAndSet"
-  | "secrets.get"
-
 export interface FunctionLine {
   readonly level: "debug" | "info" | "warn" | "error"
   /** One line, bounded. */
