@@ -209,13 +209,13 @@ async function measureNeighbour(seconds: number): Promise<Figures> {
     const alone = await pacedP99(good, seconds)
     const bad = open(runtimes, "javascript", { code, timeMs: 400 })
     let isOver = false
+    // From its first call on, until it is parked and beyond.
     const misbehaving = (async () => {
       while (!isOver) {
         await invoke(bad).catch(() => {})
-        bad.resume()
+        await pause(1)
       }
     })()
-    await pause(200)
     const beside = await pacedP99(good, seconds)
     isOver = true
     await misbehaving

@@ -2,7 +2,6 @@
 
 export interface BenchPool {
   call(call: { kind: "event"; event: unknown; context: { trigger: "direct"; depth: number } }): Promise<unknown>
-  resume(): void
   close(): Promise<void>
 }
 

@@ -179,6 +179,25 @@ class Agreed(NodeTest):
         self.assertEqual(self.code_of(lambda: self.client.command("lamp", "a/b")), "command_invalid")
         self.assertEqual(self.code_of(lambda: self.client.get_command("0" * 32)), "command_not_found")
 
+    def test_a_client_may_be_shared_by_threads(self):
+        failures = []
+
+        def works(number):
+            try:
+                for turn in range(20):
+                    self.client.write((f"threads/{number}", "n", turn))
+                    latest = self.client.latest(f"threads/{number}")
+                    assert [one["value"] for one in latest] == [turn], latest
+            except Exception as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=works, args=(number,)) for number in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        self.assertEqual(failures, [])
+
     def test_twins_are_set_and_shown(self):
         self.assertEqual(self.code_of(lambda: self.client.twin("fan")), "twin_not_found")
         twin = self.client.set_twin("fan", {"speed": 3, "mode": "eco"})

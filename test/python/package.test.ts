@@ -8,6 +8,8 @@ test.for([
   "test_websocket",
   "test_readings",
   "test_transport",
+  "test_live",
+  "test_tls",
   "test_writer",
   "test_functions",
   "test_node",

@@ -68,7 +68,7 @@ export function describeConfinement(trials: RuntimeTrials, runtimes: TrialRuntim
       await bed.call("write", { path: "/tmp/mine" })
       expect((await bed.error("fill", { bytes: 200_000_000 })).code).toBe("function_failed")
       await using other = new TrialBed(runtimes, trials, {})
-      expect(await other.call("list", { path: "/tmp" })).toEqual([])
+      expect(await other.call("list", { path: "/tmp" })).not.toContain("mine")
     })
 
     confined("a fork bomb makes few processes, and they end with the function", async (bed) => {

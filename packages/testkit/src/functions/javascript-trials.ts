@@ -34,6 +34,7 @@ const actions = {
   large: ({ bytes }) => "x".repeat(bytes),
   loop: () => { for (;;); },
   sleep: async ({ ms }) => { await sleep(ms); return "slept" },
+  compute: ({ ms }) => { for (const end = Date.now() + ms; Date.now() < end; ); return "computed" },
   heapBomb: () => { const all = []; for (;;) all.push({ at: all.length, text: "x" + all.length }) },
   bufferBomb: () => { const all = []; for (;;) all.push(Buffer.alloc(4 << 20, 1)) },
   textBomb: () => { let text = "x"; for (;;) text += text + Math.random() },

@@ -67,6 +67,12 @@ def sleep(event, ctx):
     time.sleep(event["ms"] / 1000)
     return "slept"
 
+def compute(event, ctx):
+    end = time.time() + event["ms"] / 1000
+    while time.time() < end:
+        pass
+    return "computed"
+
 def heap_bomb(event, ctx):
     every = []
     while True:
@@ -173,7 +179,7 @@ actions = {
     "echo": lambda event, ctx: event.get("value"), "pid": lambda event, ctx: os.getpid(), "facts": facts, "asks": asks,
     "refused": refused, "manyAsks": many_asks, "throw": throw, "reject": reject, "throwNothing": lambda event, ctx: 1 / 0,
     "throwStrange": throw_strange, "nothing": lambda event, ctx: None, "cycle": cycle, "noJson": lambda event, ctx: object(),
-    "deep": deep, "large": lambda event, ctx: "x" * event["bytes"], "loop": loop, "sleep": sleep, "heapBomb": heap_bomb,
+    "deep": deep, "large": lambda event, ctx: "x" * event["bytes"], "loop": loop, "sleep": sleep, "compute": compute, "heapBomb": heap_bomb,
     "bufferBomb": buffer_bomb, "textBomb": text_bomb, "floodOutput": flood_output, "floodLog": flood_log, "lines": lines,
     "say": say, "sayAndLoop": say_and_loop, "garbage": garbage, "oversized": oversized, "noMessage": sending('{"a":1}'),
     "halfMessage": sending('["result",'), "strangeAnswer": sending('["result",123456,1]'), "strangeKind": sending('["launch",1]'),

@@ -8,8 +8,9 @@ import type { Delivery } from "./delivery.ts"
 
 interface Recorded {
   readonly event: unknown
-  /** Of the trigger. */
-  readonly filter: string
+  readonly isList?: boolean
+  /** Name of its trigger. */
+  readonly trigger: string
 }
 
 /** What the log has of a delivery. */
@@ -138,7 +139,7 @@ export function keyOf(record: string): string {
 function decode(value: Uint8Array): Recorded | undefined {
   try {
     const recorded = JSON.parse(new TextDecoder().decode(value)) as Recorded
-    return typeof recorded.filter === "string" ? recorded : undefined
+    return typeof recorded.trigger === "string" ? recorded : undefined
   } catch {
     return undefined
   }

@@ -20,6 +20,8 @@ export interface PoolParts {
   readonly sandbox: () => string
   readonly isInOrder: boolean
   onCrash(): void
+  /** A child keeps a processor busy. */
+  onBusy(child: Child): void
 }
 
 /** Times are looked at so often while there are calls. ms. */
@@ -193,6 +195,7 @@ class InstancePool implements Pool {
       lines: new LineGate(clock, (line) => this.#options.onLine(line)),
       explain: (ending) =>
         explainEnding({ name: this.#options.name, memoryMiB: this.#options.limits.memoryMiB, ending }),
+      onBusy: () => this.#parts.onBusy(child),
       owner: {
         onFree: () => this.#freed(instance),
         onGone: (why) => {

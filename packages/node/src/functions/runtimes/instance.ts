@@ -38,12 +38,18 @@ export interface InstanceOptions {
   readonly owner: InstanceOwner
   /** The child works through its calls one by one, as they came. */
   readonly isInOrder: boolean
+  /** The child keeps a processor busy. Called once. */
+  onBusy(): void
   /** Tells why a process ended, for people. */
   explain(ending: Ending): FogError
 }
 
 /** How long a child may take to show that it is not in an endless loop. ms. */
 const pongMs = 400
+/** A call that runs for so long may be one that computes: the child is asked for a sign. ms. */
+const suspiciousMs = 100
+/** Without a sign for so long, it computes. ms. */
+const signMs = 40
 /** Questions that one process may have open. The runners keep to a quarter of it. */
 const mostAsks = 1_024
 /** Beside results: questions with their arguments, lines of logs. */
@@ -60,6 +66,10 @@ export class Instance {
   #loadingSince: number
   #pingedMs: number | undefined
   #isHung = true
+  /** When a sign of life was asked for that has not come. */
+  #askedMs: number | undefined
+  #heardMs = 0
+  #isBusy = false
   #asks = 0
   #isLeaving = false
 
@@ -126,9 +136,22 @@ export class Instance {
       isHead = false
       if (job.begunMs !== undefined && now - job.begunMs >= timeMs) this.#overdue(job, now)
       else if (job.deadline <= now && !job.isSettled) this.#abandon(job, now)
+      if (job.begunMs !== undefined && now - job.begunMs >= suspiciousMs) this.#suspect(now)
     }
     this.#judge(now)
     return this.#state === "loading" || this.load > 0
+  }
+
+  #suspect(now: number): void {
+    if (this.#isBusy) return
+    if (this.#askedMs === undefined) {
+      if (now - this.#heardMs < suspiciousMs) return
+      this.#askedMs = now
+      this.#options.child.send('["ping"]')
+    } else if (now - this.#askedMs >= signMs) {
+      this.#isBusy = true
+      this.#options.onBusy()
+    }
   }
 
   #overdue(job: Job, now: number): void {
@@ -161,10 +184,16 @@ export class Instance {
     else if (kind === "error") this.#error(id, message[2])
     else if (kind === "ask") this.#ask(message, length)
     else if (kind === "log") this.#log(message, length)
-    else if (kind === "pong") this.#isHung = false
+    else if (kind === "pong") this.#heard()
     else if (kind === "loaded") this.#loaded()
     else if (kind === "unloadable") this.#unloadable(message[1])
     else this.#breach("sent a message of an unknown kind")
+  }
+
+  #heard(): void {
+    this.#isHung = false
+    this.#askedMs = undefined
+    this.#heardMs = this.#options.clock.monotonic()
   }
 
   #loaded(): void {

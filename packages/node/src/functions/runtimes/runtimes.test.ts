@@ -1,4 +1,5 @@
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { cpus } from "node:os"
 import { join } from "node:path"
 import { errorOf, javascriptTrials, nullMetrics, pythonTrials, SilentLogger, TrialBed } from "@brume/testkit"
 import { expect, test } from "vitest"
@@ -68,9 +69,30 @@ test("what is hidden is hidden even below a folder of the system", async ({ skip
 test("a blank process serves one function alone, and none is left when the last function goes", async () => {
   await using runtimes = runtimesWith({ blanks: 2 })
   const beds = [1, 2, 3].map(() => new TrialBed(runtimes, javascriptTrials, {}))
-  const names = await Promise.all(
-    beds.map((bed) => bed.call("write", { path: "/tmp/mine" }).then(() => bed.call("list", { path: "/tmp" }))),
+  const seen = await Promise.all(
+    beds.map(async (bed, place) => {
+      await bed.call("write", { path: `/tmp/mine-${place}` })
+      return ((await bed.call("list", { path: "/tmp" })) as string[]).filter((name) => name.startsWith("mine"))
+    }),
   )
-  expect(names).toEqual(Array(3).fill(["mine"]))
+  expect(seen).toEqual([["mine-0"], ["mine-1"], ["mine-2"]])
   await Promise.all(beds.map((bed) => bed.pool.close()))
+})
+
+test("a process that computes for long is held to one processor, one that waits is not", async ({ skip }) => {
+  if (cpus().length < 2) return skip("this machine has one processor")
+  for (const sandbox of ["auto", "none"] as const) {
+    await using runtimes = runtimesWith({ sandbox })
+    for (const trials of [javascriptTrials, pythonTrials]) {
+      await using bed = new TrialBed(runtimes, trials, {})
+      const processors = async (): Promise<string | undefined> => {
+        const status = (await bed.call("read", { path: "/proc/self/status" })) as string
+        return /Cpus_allowed_list:\t(.*)/.exec(status)?.[1]
+      }
+      if (trials === javascriptTrials) await bed.call("sleep", { ms: 400 })
+      expect(await processors()).toMatch(/[-,]/)
+      expect(await bed.call("compute", { ms: 500 })).toBe("computed")
+      expect(await processors()).toMatch(/^[1-9]\d*$/)
+    }
+  }
 })

@@ -7,6 +7,7 @@
  * - R3 A child gets nothing of the daemon but one socket: no environment, no files of the data folder, no other process.
  */
 import type { Clock, Closeable, FunctionRuntime, Logger, Metrics } from "@brume/core"
+import { holdToOneProcessor } from "./busy-process.ts"
 import type { Driver } from "./driver.ts"
 import { createPool } from "./instance-pool.ts"
 import { Launcher } from "./launcher.ts"
@@ -106,6 +107,9 @@ export function createRuntimes(options: RuntimesOptions): Runtimes {
           isOver = true
           release?.()
           pools.delete(pool)
+        },
+        onBusy: (child) => {
+          if (child.pid !== undefined) void holdToOneProcessor(child.pid, inForce === "bubblewrap")
         },
         onCrash: () => crashes.add(1, { runtime: driver.name }),
       })

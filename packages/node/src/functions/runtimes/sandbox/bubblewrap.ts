@@ -68,6 +68,8 @@ function commandOf(
         name,
         value,
       ]),
+      // First: the interpreter may lie below it.
+      ...["--perms", "1777", "--size", String(temporaryBytes), "--tmpfs", "/tmp"],
       ...foldersAbove([...shown, ...wanted]).flatMap((path) => ["--perms", "0755", "--dir", path]),
       ...shown.flatMap((path) => ["--ro-bind-try", path, path]),
       ...wanted.flatMap((path) => ["--ro-bind", path, path]),
@@ -75,7 +77,6 @@ function commandOf(
       "/proc",
       "--dev",
       "/dev",
-      ...["--perms", "1777", "--size", String(temporaryBytes), "--tmpfs", "/tmp"],
       ...hidden.filter((path) => isSystem(path)).flatMap((path) => ["--tmpfs", path]),
       "--chdir",
       "/tmp",
