@@ -55,7 +55,8 @@ export class Deliveries {
   readonly #options: DeliveriesOptions
   readonly #waiting: Work[] = []
   readonly #gathering = new Map<string, Gathering>()
-  readonly #timers = new Set<Timer>()
+  /** Work that failed and is tried again later. */
+  readonly #pausing = new Map<Work, Timer>()
   #events = 0
   #bytes = 0
   #running = 0
@@ -70,6 +71,11 @@ export class Deliveries {
   /** Events that are not done. */
   get waiting(): number {
     return this.#events
+  }
+
+  /** Nothing finds room (E2). */
+  get isFull(): boolean {
+    return this.#events >= mostEvents || this.#bytes >= mostBytes
   }
 
   /**
@@ -105,11 +111,23 @@ export class Deliveries {
     else this.#gather(delivery, group)
   }
 
-  /** Looks again at once: there is another version, or the function rests no longer. */
+  /** Looks again at once: the function rests no longer. */
   resume(): void {
     this.#rest?.cancel()
     this.#rest = undefined
     this.#next()
+  }
+
+  /** There is another version: what failed with the one before is tried with this one, as if for the first time. */
+  renew(): void {
+    const works = [...this.#pausing]
+    this.#pausing.clear()
+    for (const [work, timer] of works) {
+      timer.cancel()
+      work.attempts = 0
+      this.#waiting.push(work)
+    }
+    this.resume()
   }
 
   /** What waits is left to its records. */
@@ -117,9 +135,9 @@ export class Deliveries {
     this.#isClosed = true
     this.#rest?.cancel()
     for (const { timer } of this.#gathering.values()) timer.cancel()
-    for (const timer of this.#timers) timer.cancel()
+    for (const timer of this.#pausing.values()) timer.cancel()
     this.#gathering.clear()
-    this.#timers.clear()
+    this.#pausing.clear()
     this.#waiting.length = 0
   }
 
@@ -194,10 +212,10 @@ export class Deliveries {
     }
     const pauseMs = Math.min(firstPauseMs * 2 ** (work.attempts - 1), longestPauseMs)
     const timer = this.#options.clock.after(pauseMs, () => {
-      this.#timers.delete(timer)
+      this.#pausing.delete(work)
       this.#enqueue(work)
     })
-    this.#timers.add(timer)
+    this.#pausing.set(work, timer)
   }
 
   #leave({ deliveries }: Work): void {
