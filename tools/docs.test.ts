@@ -28,7 +28,9 @@ test("the example file changes nothing as it is", async () => {
 
 test("every line of the example file, uncommented, is valid, and gives the default where there is one", async () => {
   // A password comes from a file or from a variable, never from both.
-  const either = example.replace(/^ *# +passwordVariable: .*$/m, "")
+  const password = example.replace(/^ *# +passwordVariable: .*$/m, "")
+  // And a state topic is for commands that a state confirms.
+  const either = password.replace(/^( *# +confirm: )none$/m, "$1state")
   const { config, origins } = await resolveYaml(either.replace(/^( *)# (\w+:(?: |$)| {2})/gm, "$1$2"))
   expect([...origins.values()].filter((origin) => origin === "default")).toEqual([])
   const { node, store, mqtt, ...defaults } = (await resolveYaml("")).config
@@ -66,10 +68,22 @@ test("every line of the example file, uncommented, is valid, and gives the defau
     maxPacketBytes: 2 ** 20,
     maxHops: 8,
   }
+  const command = {
+    name: "zigbee",
+    device: "zigbee/{device}",
+    command: "set",
+    topic: "zigbee2mqtt/{device}/set",
+    payload: "{{input}}",
+    qos: "1",
+    retain: false,
+    confirm: "state",
+    stateTopic: "zigbee2mqtt/{device}",
+    expect: '{"{{command}}": {{input}}}',
+  }
   const retention = { maxAgeMs: 90 * 86_400_000, maxBytes: 20 * 2 ** 30 }
   expect(config).toEqual({
     ...defaults,
-    devices: { ...defaults.devices, mappings: [mapping] },
+    devices: { ...defaults.devices, mappings: [mapping], commands: [command] },
     node: { ...node, name: "hall-b" },
     store: { ...store, segments: { ...store.segments, retention } },
     mqtt: {

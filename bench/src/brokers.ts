@@ -37,10 +37,12 @@ export async function startBrumeBroker(folder?: string): Promise<Broker> {
  */
 export const mosquittoSettings = ["max_inflight_messages 0", "max_queued_messages 0"] as const
 
-export async function startMosquitto(): Promise<Broker> {
+/** @param more lines of its configuration */
+export async function startMosquitto(more: readonly string[] = []): Promise<Broker> {
   const folder = await mkdtemp(join(tmpdir(), "mosquitto-bench-"))
   const mqttPort = await freePort()
-  const settings = [`listener ${mqttPort} 127.0.0.1`, "allow_anonymous true", "log_type none", ...mosquittoSettings]
+  const common = [`listener ${mqttPort} 127.0.0.1`, "allow_anonymous true", "log_type none", ...mosquittoSettings]
+  const settings = [...common, ...more]
   await writeFile(join(folder, "mosquitto.conf"), `${settings.join("\n")}\n`)
   return startOn(mqttPort, folder, mosquitto, ["-c", join(folder, "mosquitto.conf")])
 }

@@ -17,7 +17,7 @@ export async function connections(options: { readonly rounds: number; readonly s
   const hasBrume = brumeSpeaksMqtt()
   const contenders: Contender[] = [
     ...(hasBrume ? [contender("brume", startBrumeBroker, count)] : []),
-    ...(mosquittoIsInstalled() ? [contender("mosquitto", startMosquitto, count)] : []),
+    ...(mosquittoIsInstalled() ? [contender("mosquitto", () => startMosquitto(), count)] : []),
     contender("aedes", startAedes, count),
   ]
   const summary = await runRounds(contenders, options.rounds)

@@ -34,7 +34,7 @@ export async function fanout(options: { readonly rounds: number; readonly scale:
   const { scale } = options
   const contenders: Contender[] = [
     ...(hasBrume ? [contender("brume", startBrumeBroker, { scale, shapes })] : []),
-    ...(mosquittoIsInstalled() ? [contender("mosquitto", startMosquitto, { scale, shapes })] : []),
+    ...(mosquittoIsInstalled() ? [contender("mosquitto", () => startMosquitto(), { scale, shapes })] : []),
     contender("aedes", startAedes, { scale, shapes: shapes.filter(({ isShared }) => !isShared) }),
   ]
   const summary = await runRounds(contenders, options.rounds)

@@ -34,7 +34,7 @@ export async function ingest(options: { readonly rounds: number; readonly scale:
   const hasBrume = brumeSpeaksMqtt()
   const contenders: Contender[] = [
     ...(hasBrume ? [contender("brume", startBrumeBroker, options.scale)] : []),
-    ...(mosquittoIsInstalled() ? [contender("mosquitto", startMosquitto, options.scale)] : []),
+    ...(mosquittoIsInstalled() ? [contender("mosquitto", () => startMosquitto(), options.scale)] : []),
     contender("aedes", startAedes, options.scale),
     ...(redisIsInstalled() ? [contender("redis", startRedis, options.scale)] : []),
   ]

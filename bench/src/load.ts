@@ -20,6 +20,8 @@ export interface Load {
   readonly stepMs: number
   /** Offered readings per second; as fast as the server answers when left out. */
   readonly rate?: number
+  /** When the first request is due, ms since 1970; as soon as the bodies are made when left out. */
+  readonly beginMs?: number
 }
 
 export interface LoadFigures {
@@ -71,6 +73,11 @@ async function generate(load: Load): Promise<LoadFigures> {
   process.on("message", () => {
     isEnding = true
   })
+  if (load.beginMs !== undefined) {
+    const waitMs = load.beginMs - Date.now()
+    if (waitMs < 0) throw new Error(`the bodies were made ${-waitMs} ms too late`)
+    await new Promise((resolve) => setTimeout(resolve, waitMs))
+  }
   const started = performance.now()
   const intervalMs = load.rate === undefined ? 0 : (load.batch / load.rate) * 1000
 

@@ -9,6 +9,7 @@ import { line } from "./line.ts"
 import { query } from "./query.ts"
 import { react } from "./react.ts"
 import { rules } from "./rules.ts"
+import { window } from "./window.ts"
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -29,6 +30,7 @@ const benchmarks: Readonly<Record<string, (given: typeof options) => Promise<voi
   call,
   rules,
   react,
+  window,
 }
 const chosen = benchmarks[positionals[0] ?? ""]
 if (chosen === undefined) {

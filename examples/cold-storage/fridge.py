@@ -1,8 +1,10 @@
 """A device of the demo in Python: what its sensors say goes to the node over MQTT, with paho.
 
 `brume demo` starts it and writes what was measured to its standard input, one line each:
-`{"topic": "...", "payload": "...", "retain": false}`. It ends when its input ends. Where the broker is and how to sign in
-stands in the environment: MQTT_HOST, MQTT_PORT, MQTT_CLIENT, MQTT_USERNAME, MQTT_PASSWORD.
+`{"topic": "...", "payload": "...", "retain": false}`. Commands that it gets are written to its standard output, one line
+each, `{"topic": "...", "payload": "..."}`; their answers come in like measurements. It ends when its input ends. Where the
+broker is, how to sign in and where commands come stands in the environment: MQTT_HOST, MQTT_PORT, MQTT_CLIENT,
+MQTT_USERNAME, MQTT_PASSWORD, MQTT_COMMANDS.
 """
 
 import json
@@ -23,9 +25,16 @@ def client_of(name):
     return mqtt.Client(versions.VERSION2, client_id=name, protocol=mqtt.MQTTv5)
 
 
+def told(_client, _userdata, message):
+    print(json.dumps({"topic": message.topic, "payload": message.payload.decode()}), flush=True)
+
+
 def main():
     client = client_of(os.environ["MQTT_CLIENT"])
     client.username_pw_set(os.environ["MQTT_USERNAME"], os.environ["MQTT_PASSWORD"])
+    commands = os.environ["MQTT_COMMANDS"]
+    client.on_connect = lambda client, *_: client.subscribe(commands, qos=1)
+    client.on_message = told
     client.connect(os.environ["MQTT_HOST"], int(os.environ["MQTT_PORT"]))
     client.loop_start()
     waiting = []

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import threading
 import unittest
 
@@ -104,6 +105,29 @@ class Killed(NodeTest):
 
         self.assertEqual(asyncio.run(program()), (1, 2))
         self.assertEqual([gap.reason for gap in gaps], ["disconnected"])
+
+    def test_a_command_whose_node_died_ends_in_doubt_not_without_an_end(self):
+        # The device has it, and says nothing.
+        with socket.create_connection(("127.0.0.1", self.node.mqtt_port), 10) as device:
+            connect = b"\0\4MQTT\4\xc2\0\0\0\4mute" + b"".join(
+                len(text).to_bytes(2, "big") + text for text in (b"device", self.node.token.encode())
+            )
+            device.sendall(bytes([0x10, len(connect)]) + connect)
+            filter = b"devices/mute/commands/+"
+            device.sendall(bytes([0x82, len(filter) + 5, 0, 1, 0, len(filter)]) + filter + b"\0")
+            received = b""
+            while len(received) < 9:
+                received += device.recv(100)
+            outcome = []
+            sending = threading.Thread(
+                target=lambda: outcome.append(self.client.command("mute", "wait", 1, deadline=4))
+            )
+            sending.start()
+            self.assertIn(b"devices/mute/commands/wait", device.recv(1_000))
+        self.kill_and_restart()
+        sending.join(60)
+        self.assertEqual((outcome[0]["state"], outcome[0]["attempts"]), ("in-doubt", 1))
+        self.assertEqual(self.client.get_command(outcome[0]["id"])["state"], "in-doubt")
 
     def test_attempts_may_be_limited(self):
         node = Node()

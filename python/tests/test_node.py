@@ -179,6 +179,25 @@ class Agreed(NodeTest):
         self.assertEqual(self.code_of(lambda: self.client.command("lamp", "a/b")), "command_invalid")
         self.assertEqual(self.code_of(lambda: self.client.get_command("0" * 32)), "command_not_found")
 
+    def test_a_client_may_be_shared_by_threads(self):
+        failures = []
+
+        def works(number):
+            try:
+                for turn in range(20):
+                    self.client.write((f"threads/{number}", "n", turn))
+                    latest = self.client.latest(f"threads/{number}")
+                    assert [one["value"] for one in latest] == [turn], latest
+            except Exception as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=works, args=(number,)) for number in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        self.assertEqual(failures, [])
+
     def test_twins_are_set_and_shown(self):
         self.assertEqual(self.code_of(lambda: self.client.twin("fan")), "twin_not_found")
         twin = self.client.set_twin("fan", {"speed": 3, "mode": "eco"})
@@ -217,6 +236,34 @@ class Agreed(NodeTest):
         self.assertEqual(client.clear_alarm(alarm["id"])["state"], "cleared")
         self.assertEqual((client.alarms("raised"), len(client.alarms())), ([], 1))
         self.assertEqual(self.code_of(lambda: client.clear_alarm("none@nowhere")), "alarm_not_found")
+
+    def test_functions_are_called_once_for_each_key(self):
+        code = """
+from brume.functions import Context, FogError, Request, Response
+
+def handler(event: dict, ctx: Context) -> dict:
+    if event.get("fails"):
+        raise ValueError("as it was told")
+    calls = (ctx.state.get("calls") or 0) + 1
+    ctx.state.set("calls", calls)
+    ctx.publish("devices/told/calls", str(calls), qos=1)
+    return {"calls": calls, "event": event, "trigger": ctx.trigger, "has key": ctx.key is not None}
+"""
+        metadata, spec = {"name": "counting"}, {"runtime": "python", "entry": "main.py"}
+        document = {"apiVersion": "brume.dev/v1", "kind": "Function", "metadata": metadata, "spec": spec}
+        body = {"document": document, "files": {"main.py": code}, "acceptUnsandboxed": True}
+        self.client._object(json_call("POST", "v1/functions/counting/deploy", body))
+        first = self.client.invoke("counting", {"x": [1, None]}, key="one", deadline=20)
+        self.assertEqual(first, {"calls": 1, "event": {"x": [1, None]}, "trigger": "http", "has key": True})
+        self.assertEqual(self.client.invoke("counting", {"x": [1, None]}, key="one", deadline=20), first)
+        self.assertEqual(self.client.invoke("counting", {})["calls"], 2)
+        until("it has reported", lambda: [one["value"] for one in self.client.latest("told")] == [2])
+        with self.assertRaises(BrumeError) as caught:
+            self.client.invoke("counting", {"fails": True})
+        self.assertEqual(caught.exception.code, "function_failed")
+        self.assertIn("as it was told", caught.exception.message)
+        self.assertIn("main.py", caught.exception.details["stack"])
+        self.assertEqual(self.code_of(lambda: self.client.invoke("nobody")), "function_not_found")
 
     def test_live_readings_come_through_the_filters(self):
         with self.client.subscribe(device=["cold/+", "other"], property="t") as live:

@@ -5,8 +5,9 @@ import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { createClient } from "@brume/sdk"
 import { expect, test } from "vitest"
-import { type NodeProcess, startNode, temporaryFolder } from "../rig/node-process.ts"
+import { type NodeProcess, startNode, temporaryFolder, until } from "../rig/node-process.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 const cli = `${root}packages/cli/bin/brume.cjs`
@@ -130,4 +131,42 @@ test("a node that dies while a host says nothing has it in doubt at its next sta
   expect(asked).toBe(1)
   silent.closeAllConnections()
   silent.close()
+}, 60_000)
+
+test("a live stream of alarms begins anew with what is raised when the node is back after kill -9", async () => {
+  await using folder = await temporaryFolder()
+  const first = await startNode(folder.path)
+  const client = createClient({ url: first.url, token: first.token })
+  await client.documents.apply({
+    ...{ apiVersion: "brume.dev/v1", kind: "Rule", metadata: { name: "warm" } },
+    spec: { on: { device: "#", property: "t" }, when: "value > 8.0", actions: [{ alarm: { name: "warm" } }] },
+  })
+  const seen: string[] = []
+  await using live = client.alarms.live({ retry: { firstDelayMs: 20, maxDelayMs: 200 } })
+  const reading = (async () => {
+    for await (const update of live)
+      seen.push(
+        update.type === "alarms"
+          ? `alarms ${update.alarms.map(({ id }) => id).join()}`
+          : `${update.event.change} ${update.event.alarm.id}`,
+      )
+  })()
+  await until("the stream begins", () => seen.length === 1)
+  await client.writeReadings({ device: "a", property: "t", value: 9 })
+  await until("the alarm is raised", () => seen.includes("raised warm@a"))
+  await first.end("SIGKILL")
+  await using second = await startNode(folder.path, ["--http", new URL(first.url).host])
+  await until("the stream is back", () => seen.includes("alarms warm@a"))
+  await client.alarms.clear("warm@a", { note: "it was the door" })
+  await until("it is cleared", () => seen.includes("cleared warm@a"))
+  expect(seen).toEqual(["alarms ", "raised warm@a", "alarms warm@a", "cleared warm@a"])
+  const history = []
+  for await (const { change, note } of client.alarms.history({ id: "warm@a" })) history.push([change, note])
+  expect(history).toEqual([
+    ["cleared", "it was the door"],
+    ["raised", undefined],
+  ])
+  expect(second.log()).not.toContain("rror")
+  await live.close()
+  await reading
 }, 60_000)

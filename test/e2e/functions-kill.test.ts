@@ -1,6 +1,6 @@
 /**
- * F2 and F3 with a real process: kill -9 at random moments under load. Every message that MQTT acknowledged was taken by the
- * function, and what it published for one key it published once.
+ * F2 and F3 with a real process: kill -9 at random moments under load. Every message that MQTT acknowledged, and every
+ * reading that was stored, was taken by the function, and what it published for one key it published once.
  */
 import { expect, test } from "vitest"
 import { openBrumeBroker } from "../rig/brume-broker.ts"
@@ -11,7 +11,8 @@ import { sleep, until } from "../rig/node-process.ts"
 /** `npm run soak` sets it. */
 const rounds = Number(process.env["BRUME_SOAK_ROUNDS"] ?? 5)
 /** Publishes at once, and hangs now and then, so that kills hit it before, between and after. */
-const code = `exports.default = async ({ payload }, ctx) => {
+const code = `exports.default = async (event, ctx) => {
+  const payload = event.type === "message" ? event.payload : event.value
   await ctx.publish("devices/seen", { seen: payload, key: ctx.key }, { qos: 1 })
   if (payload % 7 === 0) await new Promise((resolve) => setTimeout(resolve, 30))
   await ctx.publish("devices/after", { after: payload }, { qos: 1 })
@@ -22,7 +23,10 @@ test("kill -9 under load: what was acknowledged reaches the function, and what i
 }, async () => {
   const broker = await openBrumeBroker({ isInsecure: true })
   await using _closing = { [Symbol.asyncDispose]: () => broker.close() }
-  const spec = { triggers: [{ topic: "devices/one/id" }, { topic: "devices/two/id" }], limits: { concurrency: 64 } }
+  const spec = {
+    triggers: [{ topic: "devices/one/id" }, { device: "two", property: "id" }],
+    limits: { concurrency: 64 },
+  }
   const caller = { call: (path: string, init?: RequestInit) => broker.node.request(path, init) }
   expect(await deploy(caller, "see", { code, spec, accept: true })).toMatchObject({ status: 200 })
   const oracle = new MqttOracle(() => broker.port)

@@ -22,7 +22,7 @@ async function apply(node: NodeProcess, name: string, spec: object): Promise<voi
 
 interface ShownEffect {
   readonly key: string
-  readonly type: string
+  readonly created: string
   readonly state: string
 }
 
@@ -51,19 +51,19 @@ test("for: half-way at kill -9 goes on from there, and fires once", { timeout: 6
     actions: [{ publish: { topic: "hot", payload: "{{ value }}", retain: true, qos: 1 } }],
   })
   let peer = await openPeer({ port: node.mqttPort!, clientId: "oven" })
-  const began = performance.now()
+  const began = Date.now()
   await peer.publish("devices/oven/temperature", "31")
   await sleep(1_000)
-  expect(await effectsOf(node)).toEqual([])
   await node.end("SIGKILL")
   node = await start(folder.path)
   peer = await openPeer({ port: node.mqttPort!, clientId: "oven" })
   // What goes on to hold neither begins it anew nor ends it.
+  const wentOn = Date.now()
   await peer.publish("devices/oven/temperature", "33")
-  expect(await effectsOf(node)).toEqual([])
   await until("it fires", async () => (await effectsOf(node)).length > 0)
-  const tookMs = performance.now() - began
-  expect(tookMs).toBeGreaterThan(3_900)
+  const [effect] = await effectsOf(node)
+  expect(Date.parse(effect!.created), "not before its time").toBeGreaterThanOrEqual(began + 4_000)
+  expect(Date.parse(effect!.created), "not as if it had begun anew").toBeLessThan(wentOn + 4_000)
   await node.end("SIGKILL")
   node = await start(folder.path)
   await using _last = node
@@ -71,7 +71,9 @@ test("for: half-way at kill -9 goes on from there, and fires once", { timeout: 6
   await peer.subscribe("hot", 1)
   await until("the retained message", () => peer.arrived.length > 0)
   await peer.publish("devices/oven/temperature", "34")
-  expect([peer.texts(), (await effectsOf(node)).map(({ state }) => state)]).toEqual([["33"], ["done"]])
+  expect((await effectsOf(node)).map(({ state }) => state)).toEqual(["done"])
+  // On a slow machine it was due before the second reading came.
+  expect(["31", "33"]).toContain(peer.texts().join())
 })
 
 interface ShownCommand {

@@ -71,7 +71,9 @@ function poolOf(options: PoolOptions, fake: FakeRuntimes, nextId: () => number):
       ...{ state: fake.state, instances: 1, busy: 0, queued: 0, crashes: 0, lastError: undefined },
       sandbox: fake.sandbox,
     }),
-    resume: () => {},
+    resume: () => {
+      fake.state = "ready"
+    },
     drain: close,
     close,
     [Symbol.asyncDispose]: close,

@@ -1,5 +1,6 @@
 """The node behind this page: BRUME_URL and BRUME_TOKEN say which one, and as whom."""
 
+import json
 from functools import lru_cache
 from itertools import islice
 
@@ -32,7 +33,14 @@ def devices():
 
 def commands():
     """The newest first, with what became of them."""
-    return list(islice(client().commands(), MAX_COMMANDS))
+    return [{**command, "answer": answer_of(command)} for command in islice(client().commands(), MAX_COMMANDS)]
+
+
+def answer_of(command):
+    if "error" in command:
+        return command["error"]["message"]
+    output = command.get("output")
+    return "" if output is None else json.dumps(output, ensure_ascii=False)
 
 
 def value_of(reading):

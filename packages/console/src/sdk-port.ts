@@ -1,5 +1,6 @@
 /** The node as this page needs it, over the SDK. */
 import { type BrumeClient, type ClientView, createClient, type LiveReading, type LiveState } from "@brume/sdk"
+import { createAutomation } from "./automation-port.ts"
 import type { Client, LinkState, NodePort, NodeStatus, Result, Row, SeriesPoint } from "./node-port.ts"
 
 export function createNodePort(token: string): NodePort {
@@ -7,6 +8,7 @@ export function createNodePort(token: string): NodePort {
   const client = createClient({ url: new URL("./", location.href), token })
   return {
     token,
+    ...createAutomation(client),
     status: (signal) => status(client, signal),
     async *devices(signal) {
       for await (const { latest } of client.devices.list({ pageSize: 100, signal })) yield latest.map(pointOf)

@@ -6,6 +6,7 @@
  * V3: after a gap in the stream the page asks again for what it shows.
  */
 import { isFogError } from "@brume/sdk"
+import { AlarmWatch } from "./alarm-watch.svelte.ts"
 import { sparksStatement } from "./history.ts"
 import { liveFilter } from "./live-filter.ts"
 import { LiveDevice, LiveSeries } from "./live-series.svelte.ts"
@@ -44,6 +45,7 @@ export class Watch {
   gaps: number = $state(0)
 
   readonly port: NodePort
+  readonly alarms: AlarmWatch
   readonly #series = new Map<string, LiveSeries>()
   readonly #byDevice = new Map<string, LiveDevice>()
   readonly #listeners = new Map<string, Set<PointsListener>>()
@@ -55,6 +57,7 @@ export class Watch {
 
   constructor(port: NodePort) {
     this.port = port
+    this.alarms = new AlarmWatch(port)
   }
 
   async start(): Promise<void> {
@@ -64,6 +67,7 @@ export class Watch {
         this.now = Date.now()
       }, 1_000),
     )
+    this.alarms.start()
     void this.#followStatus()
     await this.#load()
     if (this.#ending.signal.aborted) return
@@ -75,6 +79,7 @@ export class Watch {
   close(): void {
     this.#ending.abort()
     this.#endLive?.()
+    this.alarms.close()
     for (const timer of this.#timers) clearInterval(timer)
   }
 

@@ -78,7 +78,7 @@ export const errorRegistry = {
   function_crashed: entry(502, "later", "The function's process ended while the call ran: a limit, a fault, an exit."),
   function_parked: entry(503, "later", "The function crashed too often and is not started again by itself."),
   functions_busy: entry(503, "later", "As many calls wait for the function as the written limit allows."),
-  runtime_missing: entry(503, "never", "This machine lacks what runs the function's language."),
+  runtime_missing: entry(501, "never", "This machine lacks what runs the function's language."),
   function_not_found: entry(404, "never", "No function of this name is deployed."),
   function_unloadable: entry(422, "never", "The new version could not be loaded; what was deployed before stays."),
   function_unsandboxed: entry(403, "never", "Nothing here keeps functions apart, and no admin has accepted that."),
@@ -87,7 +87,7 @@ export const errorRegistry = {
   // secrets
   secret_not_found: entry(404, "never", "No secret has this name."),
   secret_invalid: entry(400, "never", "The name or the value of a secret is malformed or too large."),
-  secret_unreadable: entry(503, "never", "The secret was sealed with another key than this node has."),
+  secret_unreadable: entry(500, "never", "The secret was sealed with another key than this node has."),
   // query
   query_invalid: entry(400, "never", "The SQL statement cannot be parsed or bound."),
   query_refused: entry(403, "never", "The statement is not a plain SELECT over the offered views and functions."),

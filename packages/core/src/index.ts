@@ -125,6 +125,7 @@ export {
   functionRuntimes,
   functionTriggers,
 } from "./functions.ts"
+export { joinPlanned } from "./join-planned.ts"
 export { nearest } from "./nearest.ts"
 export { fillPayload, payloadTemplateProblem } from "./payload-template.ts"
 export type {

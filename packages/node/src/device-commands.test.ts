@@ -1,5 +1,4 @@
 /** Commands and twins from end to end in one process: HTTP on one side, devices over real MQTT on the other. */
-import { createClient } from "@brume/sdk"
 import { expect, test } from "vitest"
 import { openPeer, type Peer, type PeerOptions } from "../../../test/rig/mqtt-peer.ts"
 import { until } from "../../../test/rig/node-process.ts"
@@ -230,29 +229,4 @@ test("a device with a language of its own gets its commands in it, and its state
   await bridge.publish("zigbee2mqtt/lamp", '{"state":"OFF","linkquality":80}')
   await bridge.publish("zigbee2mqtt/lamp", '{"state":"ON","linkquality":80}')
   expect(await sending).toMatchObject([200, { state: "done", output: { state: "ON", linkquality: 80 } }])
-})
-
-test("the SDK sends, starts, waits, lists and sets", async () => {
-  await using whole = await wholeNode(open)
-  await using pump = await peer(whole, "pump")
-  await pump.subscribe("devices/pump/commands/#")
-  const client = createClient({ url: whole.node.url, token: whole.secret })
-  const started = await client.commands.start({ device: "pump", command: "start", input: [1] })
-  expect(started).toMatchObject({ state: "pending", input: [1] })
-  const waiting = client.commands.get(started.id, { wait: true })
-  const sending = client.commands.send({ device: "pump", command: "stop", deadlineMs: 60_000 })
-  await until("both", () => pump.arrived.length === 2)
-  for (const { responseTopic = "" } of pump.arrived) await pump.publish(responseTopic, "4")
-  expect([await waiting, await sending]).toMatchObject([
-    { state: "done", output: 4 },
-    { state: "done", output: 4 },
-  ])
-  const ids: string[] = []
-  for await (const { id } of client.commands.list({ devices: ["#"], state: "done", pageSize: 1 })) ids.push(id)
-  expect(ids).toEqual([(await sending).id, started.id])
-  expect((await client.twins.set("pump", { speed: 3 })).delta).toEqual({ speed: 3 })
-  await expect(client.twins.set("pump", { speed: 4 }, { ifVersion: 0 })).rejects.toMatchObject({
-    code: "twin_conflict",
-  })
-  expect((await client.twins.get("pump")).desired.version).toBe(1)
 })

@@ -8,7 +8,7 @@ import type { Registry } from "./metrics/metrics.ts"
 import { timetables } from "./timetables.ts"
 
 export interface FunctionRoomOptions {
-  readonly store: Pick<Store, "node" | "epoch" | "put" | "get" | "entries" | "onDurable">
+  readonly store: Pick<Store, "node" | "epoch" | "put" | "get" | "entries">
   readonly disk: Pick<Disk, "read" | "replace" | "makeFolder" | "list" | "remove" | "absolute">
   readonly clock: Clock
   readonly random: Random

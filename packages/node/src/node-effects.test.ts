@@ -1,7 +1,7 @@
 /** Effects as node.ts joins them: causes are commits of a test, the front, the commands and the hosts are real. */
 import { createServer, type IncomingMessage } from "node:http"
 import { type AddressInfo, createServer as createTcpServer } from "node:net"
-import type { Action, Effect } from "@brume/core"
+import { type Action, type Effect, type ErrorCode, FogError, type FunctionCall } from "@brume/core"
 import { SeededRandom, SilentLogger } from "@brume/testkit"
 import { expect, test } from "vitest"
 import { machineClock } from "../../../test/rig/api.ts"
@@ -14,8 +14,9 @@ import { resolveConfig } from "./config/config.ts"
 import { openCommands } from "./devices/commands/commands.ts"
 import { joinSubscribers } from "./devices/local-subscribers.ts"
 import type { LocalSubscriber } from "./devices/mqtt/own-messages.ts"
+import { parseAllowed } from "./effects/webhook/address-check.ts"
 import { createMetrics } from "./metrics/metrics.ts"
-import { executorsOf, noFunctions, openNodeEffects } from "./node-effects.ts"
+import { executorsOf, openNodeEffects } from "./node-effects.ts"
 
 async function opened(settings: Readonly<Record<string, string>> = {}, store = new MemoryStore()) {
   const flags = Object.entries({ "store.path": "/rig", ...settings }).map(([key, value]) => ({
@@ -29,6 +30,7 @@ async function opened(settings: Readonly<Record<string, string>> = {}, store = n
   const [clock, random, metrics] = [machineClock, new SeededRandom(1), createMetrics()]
   const room = { store, clock, random, metrics, logger }
   const heard: string[] = []
+  const invoked: string[] = []
   const listening: LocalSubscriber = {
     version: 0,
     on: (topic) =>
@@ -45,14 +47,20 @@ async function opened(settings: Readonly<Record<string, string>> = {}, store = n
   const local = joinSubscribers([commands.replies, listening])
   const mqtt = await openRigFront({ ...room, local, listen: { host: "127.0.0.1", port: 0 } })
   commands.begin(mqtt.own)
+  const functions = {
+    async invoke({ name, key }: FunctionCall) {
+      invoked.push(`${name} ${key}`)
+      const code = name as ErrorCode
+      if (name !== "drift") throw new FogError(code, { message: `it ended with ${name}` })
+      return null
+    },
+  }
   const begin = () =>
-    effects.begin(
-      executorsOf({ config, clock, version: "1.2.3", commands, alarms, own: mqtt.own, functions: noFunctions }),
-    )
+    effects.begin(executorsOf({ config, clock, version: "1.2.3", commands, alarms, own: mqtt.own, functions }))
   begin()
   let keys = 0
   return {
-    ...{ store, effects, alarms, heard, metrics, logger },
+    ...{ store, effects, alarms, heard, invoked, metrics, logger },
     port: Number(new URL(mqtt.urls[0]!).port),
     /** As the effect of a rule, in a commit of its own; resolves to its key. */
     async does(action: Action, key = `key-${keys++}`): Promise<string> {
@@ -189,10 +197,17 @@ test("an alarm is raised in the commit of its cause", async () => {
   expect(at.effects.get(refused)).toMatchObject({ state: "failed", code: "alarm_invalid" })
 })
 
-test("a function that is not there has failed", async () => {
+test.each([
+  ["drift", "done", undefined],
+  ["function_failed", "failed", "function_failed"],
+  ["function_timeout", "in-doubt", "effect_in_doubt"],
+  ["function_crashed", "in-doubt", "effect_in_doubt"],
+] as const)("a call that ends with %s is %s, and carries the effect's key", async (name, state, code) => {
   await using at = await opened()
-  const key = await at.does({ type: "function", name: "drift", input: {} })
-  await expect.poll(() => at.effects.get(key)).toMatchObject({ state: "failed", code: "not_found" })
+  const key = await at.does({ type: "function", name, input: {} })
+  await expect.poll(() => at.effects.get(key)?.state).toBe(state)
+  expect(at.effects.get(key)?.code).toBe(code)
+  expect(at.invoked).toEqual([`${name} ${key}`])
 })
 
 test("a webhook carries its key to a host that is allowed, and is refused to this machine otherwise", async () => {
@@ -245,3 +260,39 @@ test("a host that hangs is in doubt when its time is over, one that is not there
       .toMatchObject({ state: "in-doubt", code: "effect_in_doubt" })
   expect(new Set(hanging.keys)).toEqual(new Set(stuck))
 }, 20_000)
+
+test("a node that stops does not wait for a host that hangs, and knows at its next start what is in doubt", async () => {
+  await using hanging = await host(() => undefined)
+  const store = new MemoryStore()
+  const settings = { "effects.webhooks.allow": "127.0.0.1", "effects.webhooks.timeoutMs": "10m" }
+  let [sent, waiting] = ["", ""]
+  {
+    await using at = await opened({ ...settings, "effects.webhooks.maxRunning": "1" }, store)
+    sent = await at.does({ ...webhook, url: hanging.url }, "sent")
+    waiting = await at.does({ ...webhook, url: hanging.url }, "waiting")
+    await expect.poll(() => hanging.keys).toEqual([sent])
+  }
+  await using good = await opened(settings, store)
+  expect(good.effects.get(sent)).toMatchObject({
+    state: "in-doubt",
+    message: expect.stringContaining("did not answer"),
+  })
+  // It was certainly not begun: it goes on.
+  await expect.poll(() => hanging.keys).toEqual([sent, waiting])
+}, 20_000)
+
+test.each([
+  ..."localhost,chat.lan,chat.lan:8080,10.0.0.7,10.0.0.7:80,10.0.0.0/8,10.0.0.0/8:80,::1,fd00::/8,[::1]:80".split(","),
+  ..."[fd00::/8]:443,::ffff:10.0.0.1,a,10.0.0.0/33,fd00::/129,h:0,h:70000,http://x,*,-a,a b,1.2.3.4/8/8,a/8,:80,[::1".split(
+    ",",
+  ),
+])("the configuration and the executor agree on what %j allows", async (text) => {
+  const resolved = opened({ "effects.webhooks.allow": text }).then(
+    async (at) => {
+      await at[Symbol.asyncDispose]()
+      return "taken"
+    },
+    () => "refused",
+  )
+  expect(await resolved).toBe(parseAllowed(text) === undefined ? "refused" : "taken")
+})

@@ -1,5 +1,5 @@
 /** Effects as the configuration wants them: their limits, and who carries which of them out. */
-import { type Clock, type Executors, FogError, type Functions, type Logger, type Random, type Store } from "@brume/core"
+import type { Clock, Executors, Functions, Logger, Random, Store } from "@brume/core"
 import type { OpenedAlarms } from "./alarms/alarms.ts"
 import type { Config } from "./config/schema.ts"
 import type { OpenedCommands } from "./devices/commands/commands.ts"
@@ -53,13 +53,6 @@ export function executorsOf({ config, commands, alarms, own, functions, ...optio
     function: createFunctionExecutor(functions, effects.functions.timeoutMs),
     webhook: createWebhookExecutor({ ...options, ...effects.webhooks }),
   }
-}
-
-/** Before functions are there. */
-export const noFunctions: Pick<Functions, "invoke"> = {
-  async invoke({ name }) {
-    throw new FogError("not_found", { message: `This node has no function ${JSON.stringify(name)}` })
-  },
 }
 
 function limitsOf({ effects }: Config): EffectLimits {

@@ -7,7 +7,7 @@
  * - N3 One node owns a data folder; the store holds its lock while the node is open.
  */
 import { fileURLToPath } from "node:url"
-import { type Closeable, type Logger, type Query, SeriesCache } from "@brume/core"
+import { type Closeable, joinPlanned, type Logger, type Query, SeriesCache } from "@brume/core"
 import { type OpenedAlarms, openAlarms } from "./alarms/alarms.ts"
 import { type Ambient, systemAmbient } from "./ambient/ambient.ts"
 import { type Api, openApi } from "./api/api.ts"
@@ -188,7 +188,10 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
   const alarms = openAlarms({ ...common, store, logger: logger("alarms"), limits: config.alarms })
   const effects = keep(await openNodeEffects({ ...common, store, version, commands }))
   const rules = keep(openRules({ ...common, store, documents, effects, query, logger: logger("rules") }))
-  const ruled = new RuledStore(store, rules)
+  const ruled = new RuledStore(store, {
+    evaluate: (batch, firstSeq) =>
+      joinPlanned([rules.evaluate(batch, firstSeq), functions.readings.evaluate(batch, firstSeq)]),
+  })
   const mqtt = keep(
     await openMqttFront({
       ...common,
@@ -206,7 +209,7 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
   twins.begin(mqtt.own)
   functionRooms.begin({ own: mqtt.own, query, commands, documents })
   effects.begin(executorsOf({ ...common, version, commands, alarms, own: mqtt.own, functions }))
-  await rules.begin()
+  void rules.begin()
   const devices = { commands, twins, effects, alarms, functions }
   const front = { store, ruled, rules, documents, tokens, access, query, mqtt, ...devices }
   const consoleFolder = options.consoleFolder ?? ownConsole

@@ -94,7 +94,6 @@ export interface ReadingEvent<Value = number | string | boolean | object> {
   readonly property: string
   readonly value: Value
   readonly time: string
-  readonly received: string
   readonly tags: Readonly<Record<string, string>>
   readonly quality: number
 }

@@ -124,6 +124,8 @@ class Feed:
         self._options = options
         self._sink = sink
         self._backoff = Backoff(0.5, 30.0)
+        #: Set before the feed is cancelled: before Python 3.12 asyncio.wait_for may swallow that.
+        self.is_stopped = False
         self._failures = 0
         self._last: Optional[Reading] = None
         #: Last sign of life by this machine's clock; None before the first connection.
@@ -131,7 +133,7 @@ class Feed:
 
     async def run(self) -> None:
         """Ends by being cancelled, or by raising why there is nothing more to hear. (L1)"""
-        while True:
+        while not self.is_stopped:
             try:
                 await self._connection()
             except BrumeError as error:
@@ -157,7 +159,7 @@ class Feed:
             await stream.close()
 
     async def _hear(self, stream: SocketStream) -> None:
-        while True:
+        while not self.is_stopped:
             for event in await stream.events(self._options.silence):
                 # A message, a heartbeat among them, or a ping: the node keeps this connection.
                 self._failures = 0

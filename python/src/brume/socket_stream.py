@@ -33,6 +33,7 @@ class SocketStream:
 
     async def events(self, silence_s: float) -> List[Event]:
         """What came, at least one. Raises ``node_unreachable`` when the link ends or gives no sign of life."""
+        await self._send(silence_s)
         while not self._ready:
             try:
                 data = await asyncio.wait_for(self._reader.read(65_536), silence_s)
@@ -44,10 +45,12 @@ class SocketStream:
                 raise unreachable(self._url, ConnectionResetError(104, "the connection broke"))
             self._ready = self._protocol.feed(data)
             await self._send(silence_s)
-        events, self._ready = self._ready, []
-        for event in events:
-            if isinstance(event, Closed):
-                raise _closed_by(self._url, event)
+        first = self._ready[0]
+        if isinstance(first, Closed):
+            raise _closed_by(self._url, first)
+        # What came before the end is handed out before it.
+        events: List[Event] = [event for event in self._ready if not isinstance(event, Closed)]
+        self._ready = self._ready[len(events) :]
         return events
 
     async def _send(self, limit_s: float) -> None:
@@ -67,7 +70,7 @@ class SocketStream:
                 self._protocol.close()
                 self._writer.write(self._protocol.take_outgoing())
                 await asyncio.wait_for(self._goodbye(), _close_s)
-        except (OSError, asyncio.TimeoutError, asyncio.CancelledError):
+        except (OSError, asyncio.TimeoutError):
             # It is over either way.
             pass
         finally:

@@ -35,8 +35,8 @@ class Subscription:
         self._failure: Optional[BaseException] = None
         self._loop: Optional[asyncio.AbstractEventLoop] = None
         self._task: Optional["asyncio.Task[None]"] = None
-        feed = open_feed(self)
-        self._thread = threading.Thread(target=self._run, args=(feed,), name="brume-live", daemon=True)
+        self._feed = open_feed(self)
+        self._thread = threading.Thread(target=self._run, name="brume-live", daemon=True)
         self._thread.start()
 
     def wait_open(self, timeout: float = 10.0) -> None:
@@ -67,7 +67,7 @@ class Subscription:
     def close(self) -> None:
         """Ends the stream; whoever waits for a reading gets the end. Idempotent."""
         with self._changed:
-            self._is_closed = True
+            self._is_closed = self._feed.is_stopped = True
             loop, task = self._loop, self._task
             self._changed.notify_all()
         if loop is not None and task is not None:
@@ -98,13 +98,13 @@ class Subscription:
     def _is_over(self) -> bool:
         return self._is_closed or self._failure is not None
 
-    def _run(self, feed: Feed) -> None:
+    def _run(self) -> None:
         async def hear() -> None:
             with self._changed:
                 self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
                 if self._is_closed:
                     return
-            await feed.run()
+            await self._feed.run()
 
         try:
             asyncio.run(hear())
@@ -138,7 +138,8 @@ class AsyncSubscription:
         self._connections = 0
         self._is_closed = False
         self._changed = asyncio.Event()
-        self._task: "asyncio.Task[None]" = asyncio.get_running_loop().create_task(open_feed(self).run())
+        self._feed = open_feed(self)
+        self._task: "asyncio.Task[None]" = asyncio.get_running_loop().create_task(self._feed.run())
         self._task.add_done_callback(lambda _task: self._changed.set())
 
     async def wait_open(self, timeout: float = 10.0) -> None:
@@ -165,7 +166,7 @@ class AsyncSubscription:
 
     async def close(self) -> None:
         """Ends the stream; whoever waits for a reading gets the end. Idempotent."""
-        self._is_closed = True
+        self._is_closed = self._feed.is_stopped = True
         self._task.cancel()
         self._changed.set()
         await asyncio.wait([self._task], timeout=5.0)

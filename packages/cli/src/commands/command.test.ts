@@ -43,10 +43,13 @@ test("the exit code says what became of it", async () => {
   }
 })
 
-test("without waiting its id is printed; a long wait is asked for again", async () => {
+test("without waiting its id is printed; a wait that the node ends says nothing of the outcome", async () => {
   await using node = await scriptedNode((_request, response) => json(response, pending, 202))
   expect(await brume(["command", "p", "s", "--no-wait", "--url", node.url])).toMatchObject({ code: 0, stdout: "0a\n" })
   expect(node.requests[0]!.url).toBe("/v1/devices/p/commands/s?wait=false")
+  // A node that stops lets go of who waits.
+  const end = await brume(["command", "p", "s", "--url", node.url])
+  expect([end.code, end.stdout, end.stderr]).toEqual([9, "", expect.stringContaining("brume describe command 0a")])
 })
 
 test("what the node refuses and what cannot be meant is said", async () => {

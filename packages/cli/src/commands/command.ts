@@ -37,7 +37,7 @@ export async function sendCommand(
   const sent = flags.wait
     ? await client.commands.send(wanted, { signal })
     : await client.commands.start(wanted, { signal })
-  const failure = failureOf(sent)
+  const failure = flags.wait && sent.state === "pending" ? stillOpen(sent) : failureOf(sent)
   if (flags.json === true) await terminal.out.write(`${JSON.stringify(sent)}\n`)
   else if (failure !== undefined) throw failure
   else await terminal.out.write(`${sent.state === "pending" ? sent.id : outputText(sent.output)}\n`)
@@ -116,6 +116,14 @@ function failureOf({ id, device, command, state, error }: CommandView): FogError
   return new FogError(code, {
     message: `${device} ${command} ${state === "failed" ? "has failed" : "is in doubt"}: ${error?.message ?? "no reason was given"}`,
     hint: `brume describe command ${id} shows it${state === "in-doubt" ? ", also when the device answers late" : ""}.`,
+  })
+}
+
+/** The node stops: its next life goes on waiting. */
+function stillOpen({ id, device, command }: CommandView): FogError {
+  return new FogError("command_in_doubt", {
+    message: `${device} ${command} has no outcome yet: the node ended the wait`,
+    hint: `brume describe command ${id} shows what becomes of it.`,
   })
 }
 

@@ -9,11 +9,12 @@ import { readFile } from "node:fs/promises"
 import { hostname } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { FogError } from "@brume/core"
+import { type Closeable, FogError } from "@brume/core"
 import { type Config, type FlagSetting, resolveConfig, runNode } from "@brume/node"
 import type { Terminal } from "../terminal.ts"
+import { type AutomationOptions, automate } from "./automation.ts"
 import { demoMappings } from "./device-message.ts"
-import { type DevicesOptions, openDevices, type Tell } from "./devices.ts"
+import { type Devices, type DevicesOptions, openDevices, type Tell } from "./devices.ts"
 import { freeAddress } from "./port.ts"
 import { parseWeather } from "./weather.ts"
 
@@ -57,9 +58,26 @@ export async function demo(_none: readonly [], flags: DemoFlags, terminal: Termi
       // Where somebody took the listener away, the devices go the way of `brume publish`.
       const mqttUrl = mqttUrls.find((one) => one.startsWith("mqtt:")) ?? `${url.replace(/^http/, "ws")}/mqtt`
       for (const line of greeting(site, { console: `${url}/#token=${token}`, url, mqttUrl, tokenFile })) tell(line)
-      return await openDevices({ ...site, url, mqttUrl, token, tell })
+      const devices = await openDevices({ ...site, url, mqttUrl, token, tell })
+      return automated(devices, { url, token, tell })
     },
   })
+}
+
+/** Rules and functions come when the past is told: they are about what happens now. */
+function automated(devices: Devices, options: AutomationOptions): Closeable {
+  let isClosing = false
+  const tell: Tell = (line) => {
+    if (!isClosing) options.tell(line)
+  }
+  void devices.filled.then(async () => {
+    if (!isClosing) await automate({ ...options, tell })
+  })
+  const close = (): Promise<void> => {
+    isClosing = true
+    return devices.close()
+  }
+  return { close, [Symbol.asyncDispose]: close }
 }
 
 /** The demo's own defaults lie below what the environment says, except for the data folder (M2). */
@@ -114,6 +132,7 @@ function greeting(
     `\nA cold-storage site with ${site.devices} simulated devices now lives beside this node, ${pace}.`,
     `\n  Console  ${console}`,
     `  MQTT     npx brume subscribe "devices/#" --url ${url} --token-file ${tokenFile}`,
+    `  Try it   npx brume command hall-a/dairy open-door '{"minutes":3}' --url ${url} --token-file ${tokenFile}`,
     ...(mqttUrl.startsWith("mqtt:")
       ? [`           mosquitto_sub -h ${hostname} -p ${port} -u demo -P "$(cat ${tokenFile})" -t "devices/#" -v`]
       : []),

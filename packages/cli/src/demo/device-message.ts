@@ -1,5 +1,6 @@
 /** What a device of the demo says over MQTT, as whom, and what the node takes it for. */
 import type { NewReading } from "@brume/sdk"
+import type { Acted } from "./orders.ts"
 
 export interface MqttDevicesOptions {
   readonly mqttUrl: string
@@ -7,6 +8,8 @@ export interface MqttDevicesOptions {
   /** In the order of the site. */
   readonly names: readonly string[]
   readonly tell: (line: string) => void
+  /** What a device does when it is told to. */
+  readonly act: (device: string, command: string, input: unknown) => Acted
 }
 
 export interface DeviceMessage {
@@ -21,6 +24,19 @@ export const demoUsername = "demo"
 export function messageOf({ device, property, value, time }: NewReading): DeviceMessage {
   const payload = JSON.stringify({ value, time: new Date(Number(time)).toISOString() })
   return { topic: `devices/${device}/${property}`, payload, retain: typeof value !== "number" }
+}
+
+export const commandsOf = (device: string): string => `devices/${device}/commands/+`
+
+/** Carries out what came on a topic of commands; the answer goes where the command wants it. */
+export function answerTo(
+  { topic, payload }: { readonly topic: string; readonly payload: string },
+  act: MqttDevicesOptions["act"],
+): DeviceMessage | undefined {
+  const [, device] = /^devices\/(.+)\/commands\/[^/]+$/.exec(topic) ?? []
+  if (device === undefined) return undefined
+  const { command, input, reply } = JSON.parse(payload) as { command: string; input: unknown; reply: string }
+  return { topic: reply, payload: JSON.stringify(act(device, command, input)), retain: false }
 }
 
 interface Unit {

@@ -8,6 +8,7 @@
 import { type BrumeClient, createClient, type FogError } from "@brume/sdk"
 import { createFeed, type Feed } from "./feed.ts"
 import { type LiveSink, openMqttDevices } from "./mqtt-devices.ts"
+import type { Acted } from "./orders.ts"
 import type { LastShown } from "./room.ts"
 import { createSite } from "./site.ts"
 import type { Weather } from "./weather.ts"
@@ -53,6 +54,8 @@ export async function openDevices(options: DevicesOptions): Promise<Devices> {
   const from = Math.max(now - options.historyMs, Math.min(time, now))
   const site = createSite({ ...siteOptions, from, ...(last.size === 0 ? {} : { last }) })
   const feed = createFeed({ site, liveFrom: now, speed })
+  const act = (device: string, command: string, input: unknown): Acted =>
+    site.devices.find(({ name }) => name === device)?.act(command, input) ?? notHere(device)
   const ending = new AbortController()
   let mqtt: LiveSink | undefined
 
@@ -70,7 +73,7 @@ export async function openDevices(options: DevicesOptions): Promise<Devices> {
     if (ending.signal.aborted) return
     let last = now
     const order = site.devices.map((device) => device.name)
-    mqtt = await openMqttDevices({ mqttUrl: options.mqttUrl, token, names: order, tell })
+    mqtt = await openMqttDevices({ mqttUrl: options.mqttUrl, token, names: order, tell, act })
     while (!ending.signal.aborted) {
       const to = Date.now()
       // A clock that was set back: wait until it is where it was.
@@ -120,6 +123,10 @@ async function lastShown(
     time: Math.max(0, ...own.map(({ time }) => Number(time))),
     last: new Map(rooms.map((room) => [room.device, room])),
   }
+}
+
+function notHere(device: string): Acted {
+  return { state: "failed", error: { code: "unknown_device", message: `${device} is none of this site` } }
 }
 
 interface Pass {

@@ -3,12 +3,20 @@
  *
  * - L1 What waits for its acknowledgement is bounded: then the device measures no more until there is room.
  * - L2 States (a door) are retained, numbers are not: who subscribes later sees how things stand, and the log stays small.
- * - L3 The first device is Python's where Python has paho (python-device.ts), and one of these where not, or when that
+ * - L3 Each listens to its commands, does what they say in the simulated room, and answers.
+ * - L4 The first device is Python's where Python has paho (python-device.ts), and one of these where not, or when that
  *   one has ended.
  */
 import type { NewReading } from "@brume/sdk"
 import type { MqttClient } from "mqtt"
-import { type DeviceMessage, demoUsername, type MqttDevicesOptions, messageOf } from "./device-message.ts"
+import {
+  answerTo,
+  commandsOf,
+  type DeviceMessage,
+  demoUsername,
+  type MqttDevicesOptions,
+  messageOf,
+} from "./device-message.ts"
 import { openPythonDevice, type PythonDevice } from "./python-device.ts"
 
 /** Where readings go. */
@@ -27,7 +35,7 @@ const closeMs = 300
 const lookMs = 10
 
 export async function openMqttDevices(options: MqttDevicesOptions): Promise<LiveSink> {
-  const { names, tell, mqttUrl, token } = options
+  const { names, tell, mqttUrl, token, act } = options
   const { connect } = await import("mqtt")
   const complain = onceUntilOver(tell)
   const connections: Connection[] = []
@@ -42,9 +50,10 @@ export async function openMqttDevices(options: MqttDevicesOptions): Promise<Live
           ...{ clientId: name, username: demoUsername, password: token },
           ...{ protocolVersion: 5, clean: true, reconnectPeriod: 1_000 },
         }),
-        complain,
+        { complain, act },
       )
     if (shared === undefined) connections.push(connection)
+    connection.listen(name)
     byName.set(name, connection)
   }
   const [first = "", ...others] = names
@@ -52,7 +61,7 @@ export async function openMqttDevices(options: MqttDevicesOptions): Promise<Live
   if (python === undefined) join(first)
   else {
     byName.set(first, python)
-    // L3
+    // L4
     void python.ended.then(() => {
       if (!isClosing) join(first)
     })
@@ -70,14 +79,30 @@ export async function openMqttDevices(options: MqttDevicesOptions): Promise<Live
 class Connection {
   readonly #client: MqttClient
   readonly #complain: (text: string) => void
+  readonly #filters: string[] = []
   #unacknowledged = 0
   #isClosing = false
   #wake: () => void = () => {}
 
-  constructor(client: MqttClient, complain: (text: string) => void) {
+  constructor(
+    client: MqttClient,
+    { complain, act }: { complain: (text: string) => void; act: MqttDevicesOptions["act"] },
+  ) {
     this.#client = client
     this.#complain = complain
+    client.on("connect", () => client.subscribe(this.#filters, { qos: 1 }))
+    client.on("message", (topic, payload) => {
+      // L3
+      const answer = answerTo({ topic, payload: payload.toString() }, act)
+      if (answer !== undefined) void this.send(answer)
+    })
     client.on("error", (error) => complain(`The devices try to connect again: ${error.message}`))
+  }
+
+  /** To the commands of a device. */
+  listen(device: string): void {
+    this.#filters.push(commandsOf(device))
+    if (this.#client.connected) this.#client.subscribe(commandsOf(device), { qos: 1 })
   }
 
   send({ topic, payload, retain }: DeviceMessage): Promise<void> | undefined {

@@ -3,8 +3,9 @@
  * Python with paho. It ends with the demo: when its input ends, and by force where it does not.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process"
+import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
-import { type DeviceMessage, demoUsername, type MqttDevicesOptions } from "./device-message.ts"
+import { answerTo, commandsOf, type DeviceMessage, demoUsername, type MqttDevicesOptions } from "./device-message.ts"
 
 export interface PythonDevice {
   /** Resolves when it has ended, for whatever reason. */
@@ -22,7 +23,7 @@ const closeMs = 400
 
 /** undefined, with the reason told, where there is no Python that can. */
 export async function openPythonDevice(
-  { mqttUrl, token, tell }: MqttDevicesOptions,
+  { mqttUrl, token, tell, act }: MqttDevicesOptions,
   name: string,
 ): Promise<PythonDevice | undefined> {
   const { protocol, hostname, port } = new URL(mqttUrl)
@@ -32,7 +33,7 @@ export async function openPythonDevice(
     return undefined
   }
   const child = spawn(interpreter, [script], {
-    stdio: ["pipe", "ignore", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
     env: {
       ...process.env,
       MQTT_HOST: hostname.replace(/^\[|\]$/g, ""),
@@ -40,12 +41,18 @@ export async function openPythonDevice(
       MQTT_CLIENT: name,
       MQTT_USERNAME: demoUsername,
       MQTT_PASSWORD: token,
+      MQTT_COMMANDS: commandsOf(name),
     },
   })
   let isClosing = false
   let lastWords = ""
   child.stderr.on("data", (piece: Buffer) => {
     lastWords = (lastWords + piece.toString()).slice(-2_000)
+  })
+  // What it is told comes out of it, and what it answers goes in.
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    const answer = answerTo(JSON.parse(line) as { topic: string; payload: string }, act)
+    if (answer !== undefined) void written(child, `${JSON.stringify(answer)}\n`)
   })
   // A pipe to a child that ended; `close` tells of it.
   child.stdin.on("error", () => {})

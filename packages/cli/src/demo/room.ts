@@ -9,6 +9,7 @@
  * R1: the compressor starts above setpoint + band and stops below setpoint − band, and it rests and runs for at least
  *     three minutes each, as a real one must.
  * R2: it never cools while the room defrosts.
+ * R3: boosted, it cools harder and towards a lower temperature.
  *
  * It is not a tool for engineers: the constants give plausible curves, not any particular machine.
  */
@@ -58,6 +59,7 @@ export interface Surroundings {
   readonly outdoorHumidity: number
   readonly isDoorOpen: boolean
   readonly isDefrosting: boolean
+  readonly isBoosted: boolean
 }
 
 const shortestRunSeconds = 180
@@ -65,6 +67,9 @@ const shortestRunSeconds = 180
 const heaterShare = 0.35
 /** Evaporator fans and control, W per W of cooling. */
 const standbyShare = 0.02
+/** What a boost adds to the cooling, as a share of it, and by how much it lowers the setpoint, K. */
+const boostShare = 0.5
+const boostKelvin = 2
 
 /** What the sensors of a room showed last. */
 export interface LastShown {
@@ -88,9 +93,10 @@ export function createRoom(spec: RoomSpec, last?: LastShown): RoomState {
 
 /** Moves a room on by `seconds`; at most 10 at once, or the explicit integration becomes coarse. */
 export function stepRoom(room: RoomState, spec: RoomSpec, around: Surroundings, seconds: number): void {
-  switchCompressor(room, spec, around.isDefrosting, seconds)
+  switchCompressor(room, spec, around, seconds)
   const outside = spec.around === "hall" ? around.hall : around.outdoors
   const isCooling = room.isCooling && !around.isDefrosting // R2
+  const cooling = spec.cooling * (around.isBoosted ? 1 + boostShare : 1) // R3
   const heater = around.isDefrosting ? spec.cooling * heaterShare : 0
   const transfer = spec.wall + (around.isDoorOpen ? spec.openDoor : 0)
   const intoAir =
@@ -99,21 +105,26 @@ export function stepRoom(room: RoomState, spec: RoomSpec, around: Surroundings, 
     spec.inside +
     // Most of the heater's work melts ice and leaves with the water.
     heater * 0.5 -
-    (isCooling ? spec.cooling : 0)
+    (isCooling ? cooling : 0)
   room.goods += (spec.goods * (room.air - room.goods) * seconds) / (spec.goodsCapacity * 1_000)
   room.air += (intoAir * seconds) / (spec.airCapacity * 1_000)
   room.humidity += ((humidityTarget(spec, around, isCooling) - room.humidity) * seconds) / humidityTime(around)
-  room.power =
-    spec.cooling * standbyShare + heater + (isCooling ? spec.cooling / efficiency(room.air, around.outdoors) : 0)
+  room.power = spec.cooling * standbyShare + heater + (isCooling ? cooling / efficiency(room.air, around.outdoors) : 0)
 }
 
 /** R1 */
-function switchCompressor(room: RoomState, spec: RoomSpec, isDefrosting: boolean, seconds: number): void {
+function switchCompressor(
+  room: RoomState,
+  spec: RoomSpec,
+  { isDefrosting, isBoosted }: Surroundings,
+  seconds: number,
+): void {
   room.sinceSwitch += seconds
+  const setpoint = spec.setpoint - (isBoosted ? boostKelvin : 0)
   const wanted = isDefrosting
     ? false
-    : room.air > spec.setpoint + spec.band || (room.isCooling && room.air > spec.setpoint - spec.band)
-  if (wanted === room.isCooling || (room.sinceSwitch < shortestRunSeconds && !isDefrosting)) return
+    : room.air > setpoint + spec.band || (room.isCooling && room.air > setpoint - spec.band)
+  if (wanted === room.isCooling || (room.sinceSwitch < shortestRunSeconds && !isDefrosting && !isBoosted)) return
   room.isCooling = wanted
   room.sinceSwitch = 0
 }

@@ -85,6 +85,29 @@ describe("site", () => {
     }
   })
 
+  it("does what its rooms are told, and says why not where it does not", () => {
+    const cold = (command?: string): number => {
+      const from = monday + 12 * hourMs
+      const site = siteFrom(from)
+      const dairy = site.devices.find(({ name }) => name === "hall-a/dairy")!
+      site.advance(from)
+      if (command !== undefined) expect(dairy.act(command, { minutes: 60 })).toMatchObject({ state: "done" })
+      site.advance(from + hourMs / 2)
+      expect(dairy.states()).toContainEqual(
+        expect.objectContaining({ property: "cooling", value: command === "boost" ? "boost" : "normal" }),
+      )
+      return dairy.numbers()[0]!.value as number
+    }
+    expect(cold("boost")).toBeLessThan(cold() - 0.5)
+    expect(cold("open-door")).toBeGreaterThan(cold() + 1)
+    const { devices } = siteFrom(monday)
+    const told = (name: string, command: string, input: unknown) =>
+      devices.find((device) => device.name === name)!.act(command, input)
+    expect(told("hall-a/dairy", "fly", null)).toMatchObject({ state: "failed", error: { code: "unknown_command" } })
+    expect(told("hall-a/dairy", "boost", { minutes: -1 })).toMatchObject({ error: { code: "bad_input" } })
+    expect(told("roof/weather-station", "boost", null)).toMatchObject({ error: { code: "unknown_command" } })
+  })
+
   it("has as many devices as asked for, none twice", () => {
     for (const devices of [1, 4, 5, 8, 40]) {
       const names = siteFrom(monday, { devices }).devices.map((device) => device.name)

@@ -3,10 +3,12 @@
  *
  * S1: doors, defrosting and weather are a function of (seed, weather, local time): they tell the same story whenever the
  *     simulation begins.
- * S2: a site that begins anew has at least a day to settle before it is asked; one that goes on begins with what its
+ * S2: what rooms are told to do lies over that story, and ends by itself.
+ * S3: a site that begins anew has at least a day to settle before it is asked; one that goes on begins with what its
  *     sensors showed last, so that no temperature jumps.
  */
 import { type Chance, createChance, normal } from "./chance.ts"
+import { type Acted, carryOut, noOrders, type Orders } from "./orders.ts"
 import { createRoom, type LastShown, type RoomSpec, type RoomState, stepRoom } from "./room.ts"
 import { planRooms, weatherStation } from "./rooms.ts"
 import { createSchedule, type Schedule } from "./schedule.ts"
@@ -49,6 +51,8 @@ export interface SiteDevice {
   numbers(): Sample[]
   /** Doors and the like: reported when they change. */
   states(): Sample[]
+  /** Does what it is told, or says why not. (S2) */
+  act(command: string, input: unknown): Acted
 }
 
 /** Length of one step. */
@@ -71,8 +75,9 @@ export function createSite(options: SiteOptions): Site {
   const schedule = createSchedule(chance)
   const hasStation = options.devices > stationIndex
   const specs = planRooms(options.devices - (hasStation ? 1 : 0), chance)
+  const orders = specs.map(noOrders)
   const rooms = specs.map((spec) => createRoom(spec, options.last?.get(spec.name)))
-  // S2
+  // S3
   const begin = options.last === undefined ? midnightBefore(options.from - dayMs, utcOffsetMs) : options.from
   const at = Math.floor(begin / stepMs) * stepMs
   const instant: Instant = { at, local: at + utcOffsetMs, hall: 17 }
@@ -85,9 +90,11 @@ export function createSite(options: SiteOptions): Site {
       instant.hall = 17 + 0.25 * (outdoors - 10)
       const outdoorHumidity = weather.humidity(instant.local)
       for (const [index, spec] of specs.entries()) {
-        const isDoorOpen = schedule.isDoorOpen(spec, instant.local)
+        const told = orders[index]!
+        const isDoorOpen = schedule.isDoorOpen(spec, instant.local) || instant.at < told.doorUntil
+        const isBoosted = instant.at < told.boostUntil
         const isDefrosting = schedule.isDefrosting(spec, instant.local)
-        const around = { outdoors, hall: instant.hall, outdoorHumidity, isDoorOpen, isDefrosting }
+        const around = { outdoors, hall: instant.hall, outdoorHumidity, isDoorOpen, isDefrosting, isBoosted }
         stepRoom(rooms[index]!, spec, around, stepMs / 1_000)
       }
     }
@@ -99,7 +106,8 @@ export function createSite(options: SiteOptions): Site {
       intervalMs: roomIntervalMs,
       phaseMs: Math.floor(chance(spec.name, "phase") * stepMs),
       numbers: () => roomNumbers(spec, rooms[index]!, instant, chance),
-      states: () => roomStates(spec, instant, schedule),
+      states: () => roomStates(spec, { instant, schedule, orders: orders[index]! }),
+      act: (command, input) => carryOut(orders[index]!, { command, input, at: instant.at }),
     }),
   )
   if (hasStation) {
@@ -109,6 +117,8 @@ export function createSite(options: SiteOptions): Site {
       phaseMs: Math.floor(chance(weatherStation, "phase") * stepMs),
       numbers: () => stationNumbers(weather, instant, chance),
       states: () => [],
+      act: (command) =>
+        carryOut(noOrders(), { command: `${command} (a weather station only measures)`, input: null, at: 0 }),
     })
   }
   return { devices, advance }
@@ -141,10 +151,18 @@ function stationNumbers(weather: Weather, { at, local }: Instant, chance: Chance
   ]
 }
 
-function roomStates(spec: RoomSpec, { local }: Instant, schedule: Schedule): Sample[] {
-  const door = { device: spec.name, property: "door", value: schedule.isDoorOpen(spec, local) ? "open" : "closed" }
-  if (spec.defrostsPerDay === 0) return [door]
-  return [door, { device: spec.name, property: "defrosting", value: schedule.isDefrosting(spec, local) }]
+interface Around {
+  readonly instant: Instant
+  readonly schedule: Schedule
+  readonly orders: Orders
+}
+
+function roomStates(spec: RoomSpec, { instant: { at, local }, schedule, orders }: Around): Sample[] {
+  const isOpen = schedule.isDoorOpen(spec, local) || at < orders.doorUntil
+  const door = { device: spec.name, property: "door", value: isOpen ? "open" : "closed" }
+  const cooling = { device: spec.name, property: "cooling", value: at < orders.boostUntil ? "boost" : "normal" }
+  if (spec.defrostsPerDay === 0) return [door, cooling]
+  return [door, cooling, { device: spec.name, property: "defrosting", value: schedule.isDefrosting(spec, local) }]
 }
 
 function number(device: string, property: string, value: number, unit: string): Sample {

@@ -16,6 +16,8 @@ export class History {
   /** The alarm of each event that is durable. */
   readonly #alarms = new Map<number, string>()
   #next = 1
+  /** No event has a lower number. */
+  #first = 1
 
   constructor(options: HistoryOptions) {
     this.#options = options
@@ -29,6 +31,7 @@ export class History {
     found.sort((a, b) => a[0] - b[0])
     for (const [number, id] of found) this.#alarms.set(number, id)
     this.#next = (found.at(-1)?.[0] ?? 0) + 1
+    this.#first = found[0]?.[0] ?? this.#next
   }
 
   /** A number that no event had. */
@@ -39,9 +42,9 @@ export class History {
   /** What leaves for a new event. */
   takeOld(): readonly number[] {
     const taken: number[] = []
-    for (const number of this.#alarms.keys()) {
-      if (taken.length >= removedAtOnce || this.#alarms.size - taken.length < this.#options.maxEvents) break
-      taken.push(number)
+    for (let number = this.#first; number < this.#next && taken.length < removedAtOnce; number++) {
+      if (this.#alarms.size - taken.length < this.#options.maxEvents) break
+      if (this.#alarms.has(number)) taken.push(number)
     }
     return taken
   }
@@ -54,6 +57,8 @@ export class History {
   add({ number, alarm }: AlarmEvent, removed: readonly number[]): void {
     for (const old of removed) this.#alarms.delete(old)
     this.#alarms.set(number, alarm.id)
+    this.#first = Math.min(this.#first, number)
+    while (!this.#alarms.has(this.#first)) this.#first++
   }
 
   list({

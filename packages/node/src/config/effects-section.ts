@@ -10,12 +10,19 @@ const afterCrash = (what: string) =>
     of: ["drop", "retry"],
   })
 
+const port = "(?::(?:[1-9]\\d{0,3}|[1-5]\\d{4}|6[0-4]\\d{3}|65[0-4]\\d\\d|655[0-2]\\d|6553[0-5]))?"
+const v4 = "\\d{1,3}(?:\\.\\d{1,3}){3}(?:/(?:[12]?\\d|3[0-2]))?"
+const v6 = "[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{0,40}:[0-9A-Fa-f.]{0,15}(?:/(?:\\d{1,2}|1[01]\\d|12[0-8]))?"
+const host = "[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?"
+/** As the executor of webhooks reads it, which has the last word. */
+const allowed = new RegExp(`^(?:\\[${v6}\\]${port}|${v6}|(?:${v4}|${host})${port})$`)
+
 const webhooks = section("Requests that rules and functions make.", {
   allow: texts({
     meaning:
       "Hosts, addresses and networks that webhooks may reach although they are this machine or beside it: `chat.lan`, `10.0.0.7:8080`, `192.168.0.0/16`, `[fd00::/8]:443`. Public addresses need no entry.",
     default: "",
-    fits: /^(?:\[[0-9A-Fa-f:./]{2,64}\](?::\d{1,5})?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:\/\d{1,3})?|[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?(?:\/\d{1,2})?(?::\d{1,5})?)$/,
+    fits: allowed,
     form: "hosts, addresses or networks, each perhaps with a port",
     most: 256,
   }),
@@ -80,7 +87,7 @@ export const effects = section("What rules and functions do to the world.", {
   }),
   maxRemembered: whole({
     meaning:
-      "Most effects remembered at once; beyond them the oldest is forgotten. One takes about 350 bytes of memory.",
+      "Most effects remembered at once; beyond them the oldest is forgotten. One takes about 550 bytes of memory.",
     default: "100000",
     min: 1_000,
     max: 10_000_000,

@@ -7,6 +7,7 @@ export function joinSubscribers(subscribers: readonly LocalSubscriber[]): LocalS
     get version() {
       return subscribers.reduce((sum, { version }) => sum + version, 0)
     },
+    isBrief: (topic) => subscribers.some((one) => one.isBrief?.(topic) === true),
     on(topic) {
       const takers = subscribers.map((one) => one.on(topic)).filter((taker) => taker !== undefined)
       return takers.length > 1 ? (message) => takenBy(takers, message) : takers[0]

@@ -299,7 +299,12 @@ class EffectRoom implements OpenedEffects {
 
   #settle(open: OpenEffect): void {
     this.#untrack(open)
-    this.#count(open.record.type, open.record.state)
+    const { key, source, type, target, state, code, message } = open.record
+    this.#count(type, state)
+    if (state === "done") return
+    this.#options.logger.info("An effect was not done, or is in doubt", {
+      ...{ effect: key, source, type, target, state, code, why: message },
+    })
   }
 
   /** As often as it takes while the log may take it yet. */

@@ -6,7 +6,7 @@
 export interface MemoryLimits {
   /** How long a key is remembered after its effect was made. @default 24 h */
   readonly windowMs: number
-  /** Beyond, the oldest make room. Costs about 350 B a key here and in the store. @default 100000 */
+  /** Beyond, the oldest make room. Costs about 550 B a key here and in the store. @default 100000 */
   readonly maxKeys: number
 }
 
@@ -21,11 +21,17 @@ export class Remembered {
   readonly #limits: MemoryLimits
   /** When each was made, µs since 1970 UTC. */
   readonly #made = new Map<string, number>()
+  /**
+   * The same keys, the oldest first, from `#at` on; some have left meanwhile. A map alone would do, but finding its first
+   * entry costs a step for each one that was deleted before it.
+   */
+  #order: string[] = []
+  #at = 0
 
   /** @param found in any order */
   constructor(limits: MemoryLimits, found: readonly (readonly [key: string, made: number])[]) {
     this.#limits = limits
-    for (const [key, made] of [...found].sort((a, b) => a[1] - b[1])) this.#made.set(key, made)
+    for (const [key, made] of [...found].sort((a, b) => a[1] - b[1])) this.add(key, made)
   }
 
   get size(): number {
@@ -38,6 +44,7 @@ export class Remembered {
 
   add(key: string, made: number): void {
     this.#made.set(key, made)
+    this.#order.push(key)
   }
 
   forget(key: string): void {
@@ -55,14 +62,25 @@ export class Remembered {
     const oldest = now - windowMs * 1_000
     const taken: [key: string, made: number][] = []
     for (let examined = 0; examined < examinedAtOnce && taken.length < removedAtOnce; examined++) {
-      const [first] = this.#made
-      if (first === undefined) break
-      const [key, made] = first
-      if (made > oldest && this.#made.size < maxKeys) break
-      this.#made.delete(key)
-      if (mayLeave(key)) taken.push([key, made])
-      else this.#made.set(key, made)
+      const key = this.#order[this.#at]
+      if (key === undefined) break
+      const made = this.#made.get(key)
+      if (made !== undefined && made > oldest && this.#made.size < maxKeys) break
+      this.#at++
+      if (made === undefined) continue
+      if (mayLeave(key)) {
+        this.#made.delete(key)
+        taken.push([key, made])
+      } else this.#order.push(key)
     }
+    this.#cutOff()
     return taken
+  }
+
+  /** In bulk, as shifting one by one is quadratic. */
+  #cutOff(): void {
+    if (this.#at < 4_096 || this.#at * 2 < this.#order.length) return
+    this.#order = this.#order.slice(this.#at)
+    this.#at = 0
   }
 }

@@ -62,6 +62,10 @@ export class DeployedFunction {
     return versionOf(this.stored, this.stored.current)!
   }
 
+  get hasPool(): boolean {
+    return this.#pool !== undefined
+  }
+
   /** The pool of the version in force; throws why there is none. */
   get pool(): Pool {
     if (this.#pool !== undefined) return this.#pool

@@ -112,6 +112,23 @@ test("code that is damaged or missing is told, and can be deployed again", async
   expect(machine.logger.messages("error")).toHaveLength(1)
 })
 
+test("deployed again, what rests or could not be started is tried anew", async () => {
+  const machine = new Machine()
+  const functions = await machine.start()
+  await deploy(functions, "one")
+  machine.runtimes.state = "parked"
+  await expect(call(functions)).rejects.toMatchObject({ code: "function_parked" })
+  expect(functions.describe("say").state).toBe("parked")
+  expect(await deploy(functions, "one")).toMatchObject({ version: 1, change: "unchanged" })
+  expect(await call(functions)).toBe("one")
+  machine.runtimes.sandbox = "unsandboxed"
+  const later = await machine.start()
+  expect(later.describe("say").state).toBe("failed")
+  machine.runtimes.sandbox = "bubblewrap"
+  await deploy(later, "one")
+  expect([await call(later), later.describe("say").state]).toEqual(["one", "ready"])
+})
+
 test("changes of one function come one after the other", async () => {
   const machine = new Machine()
   const functions = await machine.start()

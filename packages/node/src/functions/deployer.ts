@@ -40,6 +40,8 @@ export interface DeployerOptions {
   openPool(name: string, version: FunctionVersionInfo, files: Files): Pool
   /** It is in force, and its pool has the code. */
   use(stored: StoredFunction, pool: Pool): void
+  /** The version in force is wanted again: where it rests or could not be started, that is tried anew. */
+  revive(name: string): Promise<void>
 }
 
 /** How long a new version may take to load its code. ms. */
@@ -76,7 +78,10 @@ export class Deployer {
         JSON.stringify(current.spec) === JSON.stringify(checked.spec) &&
         JSON.stringify(before?.labels) === JSON.stringify(checked.labels) &&
         before?.acceptsUnsandboxed === accepts
-      if (isSame) return { name, version: current.version, change: "unchanged" }
+      if (isSame) {
+        await this.#options.revive(name)
+        return { name, version: current.version, change: "unchanged" }
+      }
       const release = await bundles.keep(bundle)
       try {
         const made = {
@@ -126,7 +131,10 @@ export class Deployer {
       const target = to ?? before.versions.filter(({ version }) => version < before.current).at(-1)?.version
       const version = target === undefined ? undefined : versionOf(before, target)
       if (version === undefined) throw noVersion(before, to)
-      if (version.version === before.current) return { name, version: before.current, change: "unchanged" }
+      if (version.version === before.current) {
+        await this.#options.revive(name)
+        return { name, version: before.current, change: "unchanged" }
+      }
       await this.checkMachine(version.spec, before)
       const stored = { ...before, current: version.version }
       await this.#replace(stored, await bundles.read(version.bundle))

@@ -1,18 +1,19 @@
 /** What reaches one function by itself: its triggers, the events that wait, and its dead letters. */
 import type {
   Clock,
-  FogError,
   FunctionSpec,
-  FunctionTriggerType,
+  FunctionTrigger,
+  KeyedRecord,
   Logger,
+  Planned,
   Reading,
   ReadingTrigger,
   ScheduleTrigger,
   TopicTrigger,
 } from "@brume/core"
 import { type BuryReason, Deliveries } from "./deliveries/deliveries.ts"
-import type { Delivery } from "./deliveries/delivery.ts"
-import { type DeliveryRecords, keyOf, type RecordedDelivery } from "./deliveries/delivery-records.ts"
+import { type Delivery, sizeOf } from "./deliveries/delivery.ts"
+import { type DeliveryRecords, deliveryRecord, keyOf, type RecordedDelivery } from "./deliveries/delivery-records.ts"
 import type { DeployedFunction } from "./deployed-function.ts"
 import type { FunctionPorts } from "./services/ports.ts"
 import type { Timetables } from "./timetables.ts"
@@ -33,7 +34,7 @@ export interface FunctionEventsOptions {
   /** Calls the function with what one or several deliveries bring. */
   call(deliveries: readonly Delivery[], event: unknown): Promise<void>
   onDeadLetters(count: number): void
-  onDropped(): void
+  onDropped(count: number): void
 }
 
 /** What is added to an event's own size for what is kept beside it. Bytes. */
@@ -59,7 +60,7 @@ export class FunctionEvents {
       concurrency: () => this.#spec.limits.concurrency * this.#spec.limits.instances,
       retries: () => this.#spec.retries,
       call: (deliveries, isBatch) =>
-        options.call(deliveries, isBatch ? deliveries.map(({ event }) => event) : deliveries[0]!.event),
+        options.call(deliveries, isBatch ? deliveries.flatMap(eventsOf) : deliveries[0]!.event),
       end: (deliveries) => records.end(deliveries),
       bury: (deliveries, reason) => void this.#bury(deliveries, reason),
     })
@@ -72,17 +73,20 @@ export class FunctionEvents {
   /** What a former life of the node left: it was promised, so it finds room. */
   recover(left: readonly RecordedDelivery[]): void {
     for (const { record, recorded } of left) {
-      const weight = weightOf(recorded.event)
-      this.#deliveries.reserve(weight, true)
-      this.#deliveries.offer({
-        ...{ key: keyOf(record), record, event: recorded.event, trigger: "topic", weight },
-        ...this.#groupOf(this.#triggerOf(recorded.filter)),
-      })
+      const trigger = this.#triggerOf(recorded.trigger)
+      const delivery = deliveryOf(record, recorded, { trigger, weight: weightOf(recorded.event), isKept: true })
+      this.#deliveries.reserve(delivery, true)
+      this.#deliveries.offer(delivery)
     }
   }
 
   begin(): void {
     this.#deliveries.begin()
+  }
+
+  /** There is another version. */
+  renew(): void {
+    this.#deliveries.renew()
   }
 
   resume(): void {
@@ -98,21 +102,19 @@ export class FunctionEvents {
     const ofTopics = triggers.filter((trigger): trigger is TopicTrigger => "topic" in trigger)
     topics.set(name, ofTopics, (message, trigger) => this.#takeMessage(message, trigger))
     const ofReadings = triggers.filter((trigger): trigger is ReadingTrigger => "device" in trigger)
-    readings.set(name, ofReadings, (reading, trigger) => this.#takeReading(reading, trigger))
+    readings.set(name, ofReadings, (batch, trigger) => this.#takeReadings(batch, trigger))
     this.#endSchedules()
     for (const { schedule, timeZone } of triggers.filter((one): one is ScheduleTrigger => "schedule" in one)) {
       const timetable = timetables.parse(schedule, timeZone)
       if (typeof timetable === "string") continue
-      const take = (time: number): void =>
-        this.#offer(scheduleEvent(time), { key: `${name}/${schedule}/${time}`, trigger: "schedule" })
-      this.#schedules.push(follow(timetable, clock, take))
+      this.#schedules.push(follow(timetable, clock, (time) => this.#takeTime(time, schedule)))
     }
   }
 
   close(): void {
     const { owner, topics, readings } = this.#options
     topics.set(owner.name, [], () => undefined)
-    readings.set(owner.name, [], () => {})
+    readings.set(owner.name, [], () => undefined)
     this.#endSchedules()
     this.#deliveries.close()
   }
@@ -122,55 +124,81 @@ export class FunctionEvents {
     this.#schedules = []
   }
 
+  /** D1, D2 in triggers/topics.ts. */
   #takeMessage(message: TopicMessage, trigger: TopicTrigger): TakenMessage | undefined {
-    const { clock, records, owner } = this.#options
-    const event = messageEvent(message, clock.now())
-    const weight = message.payload.length * 2 + overheadBytes
-    if (!this.#deliveries.reserve(weight)) {
-      this.#drop()
-      return undefined
+    if (this.#isFull(1)) return undefined
+    const event = messageEvent(message, this.#options.clock.now())
+    const planned = this.#plan([{ event, trigger: nameOf(trigger) }], trigger, message.qos > 0)
+    if (planned === undefined) return undefined
+    const { records, durable, refused } = planned
+    return { records, end: (error) => (error === undefined ? durable() : refused()) }
+  }
+
+  #takeReadings(readings: readonly Reading[], trigger: ReadingTrigger): Planned | undefined {
+    if (this.#isFull(readings.length)) return undefined
+    const name = nameOf(trigger)
+    const events = readings.map(readingEvent)
+    const size = trigger.batch?.size
+    if (size === undefined) {
+      const each = events.map((event) => ({ event, trigger: name }))
+      return this.#plan(each, trigger, true)
     }
-    const record = records.make(owner.name, { event, filter: trigger.topic })
-    const isPromised = message.qos > 0
-    const delivery: Delivery = {
-      ...{ key: keyOf(record.key), event, trigger: "topic", weight },
-      ...this.#groupOf(trigger),
-      ...(isPromised ? { record: record.key } : {}),
+    const lists = Array.from({ length: Math.ceil(events.length / size) }, (_, part) => ({
+      ...{ event: events.slice(part * size, (part + 1) * size), isList: true, trigger: name },
+    }))
+    return this.#plan(lists, trigger, true)
+  }
+
+  /** Deliveries for the commit of their cause; undefined where none finds room. */
+  #plan(
+    given: readonly RecordedDelivery["recorded"][],
+    trigger: TopicTrigger | ReadingTrigger,
+    isKept: boolean,
+  ): Planned | undefined {
+    const { records, owner } = this.#options
+    const made: { readonly record: KeyedRecord | undefined; readonly delivery: Delivery }[] = []
+    for (const recorded of given) {
+      const key = records.newKey(owner.name)
+      const record = isKept ? deliveryRecord(key, recorded) : undefined
+      const weight = record === undefined ? weightOf(recorded.event) : record.value.length * 2 + overheadBytes
+      const delivery = deliveryOf(key, recorded, { trigger, weight, isKept })
+      if (this.#deliveries.reserve(delivery)) made.push({ record, delivery })
+      else this.#drop(sizeOf(delivery))
     }
+    if (made.length === 0) return undefined
     return {
-      records: isPromised ? [record] : [],
-      end: (error: FogError | undefined) => {
-        if (error === undefined) this.#deliveries.offer(delivery)
-        else this.#deliveries.release(weight)
+      records: made.flatMap(({ record }) => (record === undefined ? [] : [record])),
+      durable: () => {
+        for (const { delivery } of made) this.#deliveries.offer(delivery)
+      },
+      refused: () => {
+        for (const { delivery } of made) this.#deliveries.release(delivery)
       },
     }
   }
 
-  #takeReading(reading: Reading, trigger: ReadingTrigger): void {
-    const { node, epoch, seq } = reading
-    const event = readingEvent(reading)
-    this.#offer(event, { key: `${node}/${epoch}/${seq}`, trigger: "topic", ...this.#groupOf(trigger) })
+  #takeTime(time: number, schedule: string): void {
+    const event = scheduleEvent(time)
+    const key = `${this.#options.owner.name}/${schedule}/${time}`
+    const delivery: Delivery = { event, key, trigger: "schedule", weight: weightOf(event) }
+    if (this.#deliveries.reserve(delivery)) this.#deliveries.offer(delivery)
+    else this.#drop(1)
   }
 
-  #offer(event: unknown, terms: Pick<Delivery, "key" | "group"> & { readonly trigger: FunctionTriggerType }): void {
-    const weight = weightOf(event)
-    if (this.#deliveries.reserve(weight)) this.#deliveries.offer({ ...terms, event, weight })
-    else this.#drop()
+  #triggerOf(name: string): TopicTrigger | ReadingTrigger | undefined {
+    return this.#spec.triggers.filter(isEventTrigger).find((trigger) => nameOf(trigger) === name)
   }
 
-  #groupOf(trigger: TopicTrigger | ReadingTrigger | undefined): Pick<Delivery, "group"> {
-    if (trigger?.batch === undefined) return {}
-    const name = "topic" in trigger ? `topic ${trigger.topic}` : `reading ${trigger.device} ${trigger.property}`
-    return { group: { name, batch: trigger.batch } }
+  /** Says no before anything is made for events that find no room. */
+  #isFull(count: number): boolean {
+    if (!this.#deliveries.isFull) return false
+    this.#drop(count)
+    return true
   }
 
-  #triggerOf(filter: string): TopicTrigger | undefined {
-    return this.#spec.triggers.find((one): one is TopicTrigger => "topic" in one && one.topic === filter)
-  }
-
-  #drop(): void {
-    this.#dropped++
-    this.#options.onDropped()
+  #drop(count: number): void {
+    this.#dropped += count
+    this.#options.onDropped(count)
     const { clock, logger, owner } = this.#options
     const now = clock.monotonic()
     if (now < this.#told + quietMs) return
@@ -184,19 +212,22 @@ export class FunctionEvents {
   async #bury(deliveries: readonly Delivery[], { attempts, error }: BuryReason): Promise<void> {
     const { owner, records, clock, logger } = this.#options
     const { name } = owner
-    this.#deadLetters += deliveries.length
-    this.#options.onDeadLetters(deliveries.length)
-    const events = deliveries.map(({ key, event }) => ({ key, event }))
+    const count = deliveries.reduce((sum, delivery) => sum + sizeOf(delivery), 0)
+    this.#deadLetters += count
+    this.#options.onDeadLetters(count)
+    const [first] = deliveries
+    const isOne = deliveries.length === 1 && first!.isList !== true
     const letter = {
       function: name,
       version: owner.version.version,
-      ...(events.length === 1 ? events[0] : { events }),
+      key: first!.key,
+      ...(isOne ? { event: first!.event } : { events: deliveries.flatMap(eventsOf) }),
       attempts,
       error: { code: error.code, message: error.message },
       time: new Date(clock.now() / 1_000).toISOString(),
     }
     owner.log.add({
-      ...{ level: "error", version: owner.version.version, fields: { key: events[0]?.key, events: events.length } },
+      ...{ level: "error", version: owner.version.version, fields: { key: first!.key, events: count } },
       message: `Given up after ${attempts} attempts; the event is a dead letter: ${error.message}`,
     })
     const message = {
@@ -215,6 +246,39 @@ export class FunctionEvents {
 
 function deadLetterTopic(name: string): string {
   return `brume/dead-letter/${name}`
+}
+
+interface Terms {
+  readonly trigger: TopicTrigger | ReadingTrigger | undefined
+  readonly weight: number
+  /** It has a record. */
+  readonly isKept: boolean
+}
+
+function deliveryOf(
+  record: string,
+  { event, isList }: RecordedDelivery["recorded"],
+  { trigger, weight, isKept }: Terms,
+): Delivery {
+  const batch = trigger?.batch
+  return {
+    ...{ key: keyOf(record), event, isList, trigger: "topic", weight },
+    ...(isKept ? { record } : {}),
+    ...(trigger === undefined || batch === undefined ? {} : { group: { name: nameOf(trigger), batch } }),
+  }
+}
+
+function eventsOf({ event, isList }: Delivery): readonly unknown[] {
+  return isList === true ? (event as readonly unknown[]) : [event]
+}
+
+function isEventTrigger(trigger: FunctionTrigger): trigger is TopicTrigger | ReadingTrigger {
+  return "topic" in trigger || "device" in trigger
+}
+
+/** Names a trigger in records of deliveries. */
+function nameOf(trigger: TopicTrigger | ReadingTrigger): string {
+  return "topic" in trigger ? `topic ${trigger.topic}` : `reading ${trigger.device} ${trigger.property}`
 }
 
 function weightOf(event: unknown): number {

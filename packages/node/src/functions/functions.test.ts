@@ -186,6 +186,39 @@ test("a batch is called when it is full, or when its first event has waited long
   expect(machine.deliveries()).toEqual([])
 })
 
+test("readings of one commit are few deliveries where batches are wanted; a refused commit leaves nothing", async () => {
+  const machine = new Machine()
+  const first = await machine.start()
+  const sizes: number[] = []
+  const code: FakeCode = ({ event }) => void sizes.push((event as unknown[]).length)
+  const triggers = [{ device: "#", property: "t", batch: { size: 4, waitMs: 500 } }]
+  await machine.deploy(first, "batch", code, { triggers })
+  const commit = (functions: OpenedFunctions, count: number, isRefused = false): void => {
+    const batch = new ReadingBatch()
+    const series = ["a", "b"].map((device) => new Series(device, "t"))
+    for (let n = 0; n < count; n++) batch.addNumber(series[n % 2]!, 1e15 + n, n)
+    const planned = functions.readings.evaluate(batch, machine.store.nextSeq)!
+    if (isRefused) planned.refused()
+    else {
+      machine.store.put(planned.records)
+      planned.durable()
+    }
+  }
+  commit(first, 6)
+  expect(machine.deliveries()).toHaveLength(2)
+  commit(first, 5, true)
+  await settled()
+  expect([sizes, first.describe("batch").waiting]).toEqual([[4], 2])
+  // It ends now: what had not been called is called after the start, in one call with what comes then.
+  sizes.length = 0
+  await first.close()
+  const second = await machine.start()
+  commit(second, 1)
+  machine.clock.advance(500)
+  await settled()
+  expect([sizes, machine.deliveries(), second.describe("batch").waiting]).toEqual([[3], [], 0])
+})
+
 test("events beyond the limit find no room, which is told once and counted", async () => {
   const machine = new Machine()
   const functions = await machine.start()
@@ -211,7 +244,9 @@ test("readings and schedules call, and no longer when the version in force has n
   const write = async (device: string): Promise<void> => {
     const batch = new ReadingBatch()
     batch.addNumber(new Series(device, "temperature"), 1e15, 4.5)
-    await machine.store.append(batch).durable
+    const planned = functions.readings.evaluate(batch, machine.store.nextSeq)
+    await machine.store.append(batch, planned?.records).durable
+    planned?.durable()
     await settled()
   }
   await write("cold/1")

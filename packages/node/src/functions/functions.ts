@@ -2,9 +2,9 @@
  * Functions: code of users, called with events and requests, outside of the node's process.
  *
  * - F1 A version takes calls after it has loaded its code and is durable; one that cannot be loaded changes nothing.
- * - F2 Events of acknowledged messages are in the log until the function has taken them, or they are dead letters (D1 in
- *   triggers/topics.ts): at least once, each time with the same key. Readings, schedules and messages of QoS 0 wait in
- *   memory alone.
+ * - F2 Events of acknowledged messages (D1 in triggers/topics.ts) and of readings are in the log, in the commit of their
+ *   cause, until the function has taken them, or they are dead letters: at least once, each time with the same key.
+ *   Schedules and messages of QoS 0 wait in memory alone.
  * - F3 What a call does to the world has a key that follows from the call's (services/done-once.ts): commands and, where a
  *   call is repeated, messages happen once.
  * - F4 The log has secrets as ciphertext alone (secrets.ts).
@@ -55,7 +55,7 @@ import { ReadingTriggers } from "./triggers/readings.ts"
 import { type TopicSubscriber, TopicTriggers } from "./triggers/topics.ts"
 
 export interface FunctionsOptions {
-  readonly store: Pick<Store, "node" | "epoch" | "put" | "get" | "entries" | "onDurable">
+  readonly store: Pick<Store, "node" | "epoch" | "put" | "get" | "entries">
   readonly disk: Pick<Disk, "read" | "replace" | "makeFolder" | "list" | "remove">
   readonly clock: Clock
   readonly random: Random
@@ -68,6 +68,8 @@ export interface FunctionsOptions {
 export interface OpenedFunctions extends Functions, Closeable {
   /** Where messages come in. */
   readonly topics: TopicSubscriber
+  /** What readings cause, for their own commit. */
+  readonly readings: Pick<ReadingTriggers, "evaluate">
   readonly secrets: Secrets
   /** From here on events are taken, and functions may ask. */
   begin(ports: FunctionPorts): void
@@ -109,13 +111,13 @@ interface Entry {
 
 class FunctionRoom implements OpenedFunctions {
   readonly topics = new TopicTriggers()
+  readonly readings: ReadingTriggers
   readonly secrets: Secrets
   readonly #options: FunctionsOptions
   readonly #table: FunctionTable
   readonly #bundles: Bundles
   readonly #deployer: Deployer
   readonly #records: DeliveryRecords
-  readonly #readings: ReadingTriggers
   readonly #states: FunctionStates
   readonly #measures: FunctionMeasures
   readonly #entries = new Map<string, Entry>()
@@ -133,7 +135,7 @@ class FunctionRoom implements OpenedFunctions {
     this.#table = new FunctionTable(store, logger)
     this.#bundles = new Bundles(disk)
     this.#records = new DeliveryRecords(store, options)
-    this.#readings = new ReadingTriggers(store)
+    this.readings = new ReadingTriggers(store)
     this.#states = new FunctionStates(store)
     this.#invocations = new InvokeKeys(clock)
     this.#measures = createFunctionMeasures(metrics, () =>
@@ -145,6 +147,7 @@ class FunctionRoom implements OpenedFunctions {
       bundles: this.#bundles,
       openPool: (name, version, files) => this.#openPool(name, version, files),
       use: (stored, pool) => this.#use(stored, pool),
+      revive: (name) => this.#revive(name),
     })
   }
 
@@ -238,7 +241,6 @@ class FunctionRoom implements OpenedFunctions {
 
   close(): Promise<void> {
     this.#closing ??= (async () => {
-      this.#readings.close()
       const entries = [...this.#entries.values()]
       for (const { events } of entries) events.close()
       await Promise.all(entries.map(({ fn }) => fn.close(closeGraceMs)))
@@ -270,11 +272,11 @@ class FunctionRoom implements OpenedFunctions {
       owner: fn,
       records: this.#records,
       topics: this.topics,
-      readings: this.#readings,
+      readings: this.readings,
       ports: () => this.#ports,
       call: (deliveries, event) => this.#deliver(fn, deliveries, event),
       onDeadLetters: (count) => this.#measures.deadLetters(name, count),
-      onDropped: () => this.#measures.dropped(name),
+      onDropped: (count) => this.#measures.dropped(name, count),
     })
     const entry = { fn, events }
     this.#entries.set(name, entry)
@@ -297,6 +299,14 @@ class FunctionRoom implements OpenedFunctions {
     }
   }
 
+  async #revive(name: string): Promise<void> {
+    const entry = this.#entries.get(name)
+    if (entry === undefined) return
+    if (entry.fn.hasPool) entry.fn.pool.resume()
+    else await this.#start(name)
+    entry.events.renew()
+  }
+
   #use(stored: StoredFunction, pool: Pool): void {
     const isNew = !this.#entries.has(stored.name)
     const { fn, events } = this.#entries.get(stored.name) ?? this.#enter(stored)
@@ -305,7 +315,7 @@ class FunctionRoom implements OpenedFunctions {
     fn.log.add({ level: "info", message: `Version ${version} is in force`, version })
     events.follow(spec)
     if (isNew && this.#ports !== undefined) events.begin()
-    events.resume()
+    events.renew()
     this.#changed(stored.name)
     before?.drain(replaceGraceMs).catch((error: unknown) => {
       this.#options.logger.warn("A former version did not end well", { function: stored.name, error })
@@ -324,6 +334,8 @@ class FunctionRoom implements OpenedFunctions {
 
   async #deliver(fn: DeployedFunction, deliveries: readonly Delivery[], event: unknown): Promise<void> {
     const { key, trigger, record } = deliveries[0]!
+    // E4 in deliveries.ts: events wait for a function that cannot be started here and now.
+    if (!fn.hasPool) throw new FogError("functions_busy", { message: `${fn.name} cannot be called yet` })
     await this.#noting(fn.name, key, record, () => fn.call(event, { trigger, key }))
   }
 

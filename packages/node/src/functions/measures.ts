@@ -5,7 +5,7 @@ import type { CallOutcome } from "./deployed-function.ts"
 export interface FunctionMeasures {
   called(name: string, outcome: CallOutcome, seconds: number): void
   deadLetters(name: string, count: number): void
-  dropped(name: string): void
+  dropped(name: string, count: number): void
 }
 
 /** Upper bounds in seconds. */
@@ -23,6 +23,6 @@ export function createFunctionMeasures(metrics: Metrics, waiting: () => number):
       seconds.observe(duration)
     },
     deadLetters: (name, count) => letters.add(count, { function: name }),
-    dropped: (name) => dropped.add(1, { function: name }),
+    dropped: (name, count) => dropped.add(count, { function: name }),
   }
 }

@@ -187,6 +187,8 @@ test("fetch is mounted for those whom the trigger lets in", async () => {
   expect(await answer.json()).toEqual({
     ...{ pathname: "/a/b", search: "?c=1", text: "text", method: "POST", authorization: null },
   })
+  const encoded = await fetch(`${open.node.url}/fn/h%6Fok/x/a%2Fb`)
+  expect(await encoded.json()).toMatchObject({ pathname: "/x/a%2Fb", method: "GET" })
   expect((await fetch(`${open.node.url}/fn/closed/`)).status).toBe(401)
   expect(await answered(open.call("/fn/closed"))).toMatchObject({
     status: 201,

@@ -4,7 +4,7 @@ import { type ActionContext, compileActions } from "./action.ts"
 import type { CompiledRule, EpisodicRule } from "./compiled-rule.ts"
 import { parseDuration } from "./duration.ts"
 import { type Condition, Expressions } from "./expression/expression.ts"
-import type { RuleSpec } from "./rule-spec.ts"
+import type { ActionSpec, RuleSpec } from "./rule-spec.ts"
 import { readingExpressions, timeExpressions, topicExpressions } from "./scope.ts"
 import { type SourceKind, sourceKindOf, sourceProblems } from "./source.ts"
 import { compileTimes } from "./times.ts"
@@ -55,7 +55,7 @@ export function compileRule(name: string, spec: RuleSpec): CompiledOrNot {
     ...{ expressions, mistakes, names, severity: spec.severity, change, hasDevice },
   })
   const actions = compileActions(spec.actions, "spec.actions", context("raise"))
-  const clearActions = compileActions(spec.clearActions ?? [], "spec.clearActions", context("clear"))
+  const clearActions = compileActions(spec.clearActions ?? endsOf(spec), "spec.clearActions", context("clear"))
   if (kind === "schedule" || kind === "sun") {
     const times = compileTimes(spec.on, mistake)
     const rule: CompiledRule | undefined = times && { kind: "time", name, when, actions, ...times }
@@ -76,6 +76,15 @@ export function compileRule(name: string, spec: RuleSpec): CompiledOrNot {
   const filter = { device: device!, property }
   if (plan !== undefined) return { mistakes, rule: { ...common, kind: "window", filter, plan } }
   return { mistakes, rule: { ...common, kind, filter } }
+}
+
+/** Who does not say what happens at the end wants the alarms of the beginning cleared. */
+function endsOf({ actions }: RuleSpec): readonly ActionSpec[] {
+  return actions.flatMap(({ alarm }) => {
+    if (alarm === undefined || alarm.change === "clear") return []
+    const { name, device } = alarm
+    return [{ alarm: { name, ...(device === undefined ? {} : { device }), change: "clear" as const } }]
+  })
 }
 
 /** A rule that says how it ends, how long it must hold, or raises an alarm means a state; others mean each reading. */

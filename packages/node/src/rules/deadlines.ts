@@ -7,8 +7,14 @@ import type { Clock, Timer } from "@brume/core"
 /** The wall clock may jump: it is looked at this often at least. ms. */
 const longestSleepMs = 30_000
 
+export interface DeadlinesOptions {
+  readonly clock: Pick<Clock, "after">
+  /** Wall time, µs since 1970 UTC. */
+  readonly now: () => number
+}
+
 export class Deadlines<T> {
-  readonly #clock: Clock
+  readonly #options: DeadlinesOptions
   readonly #onDue: (items: readonly T[], nowUs: number) => void
   /** A binary heap by time. */
   readonly #heap: { readonly due: number; readonly item: T }[] = []
@@ -16,8 +22,8 @@ export class Deadlines<T> {
   #timerDue = Number.POSITIVE_INFINITY
   #isClosed = false
 
-  constructor(clock: Clock, onDue: (items: readonly T[], nowUs: number) => void) {
-    this.#clock = clock
+  constructor(options: DeadlinesOptions, onDue: (items: readonly T[], nowUs: number) => void) {
+    this.#options = options
     this.#onDue = onDue
   }
 
@@ -49,13 +55,13 @@ export class Deadlines<T> {
     this.#timerDue = Number.POSITIVE_INFINITY
     const next = this.#heap[0]
     if (next === undefined || this.#isClosed) return
-    const waitMs = Math.ceil((next.due - this.#clock.now()) / 1_000)
+    const waitMs = Math.ceil((next.due - this.#options.now()) / 1_000)
     this.#timerDue = next.due
-    this.#timer = this.#clock.after(Math.min(Math.max(waitMs, 0), longestSleepMs), () => this.#run())
+    this.#timer = this.#options.clock.after(Math.min(Math.max(waitMs, 0), longestSleepMs), () => this.#run())
   }
 
   #run(): void {
-    const now = this.#clock.now()
+    const now = this.#options.now()
     const due: T[] = []
     while (this.#heap.length > 0 && this.#heap[0]!.due <= now) due.push(this.#take())
     // What is added meanwhile is waited for below.

@@ -13,10 +13,6 @@ export class RuleIndex {
     return this.#byName.size === 0
   }
 
-  get(name: string): ReadingRule | undefined {
-    return this.#byName.get(name)
-  }
-
   set(rule: ReadingRule): void {
     this.delete(rule.name)
     this.#byName.set(rule.name, rule)

@@ -1,3 +1,4 @@
+import { batchOf } from "@brume/core"
 import { expect, test } from "vitest"
 import { openRuled, saying } from "../../../../test/rig/ruled.ts"
 
@@ -48,6 +49,19 @@ test("nothing leaves before the commit is durable, and nothing at all when it is
   await ruled.clock.run(2 * minute)
   expect(ruled.rules.status("hot")).toMatchObject({ pending: 0, active: 0 })
   expect(ruled.said()).toEqual([])
+})
+
+test("an alarm that a rule raised is cleared at the end, unless the rule says what happens then", async () => {
+  await using ruled = await openRuled()
+  const alarm = { name: "hot", message: "{{ value }}" }
+  ruled.apply("hot", { ...hot, actions: [{ alarm }] })
+  ruled.apply("kept", { ...hot, actions: [{ alarm: { ...alarm, name: "kept" } }], clearActions: [] })
+  await ruled.read(oven(31), oven(32), oven(20))
+  expect(ruled.taken()).toEqual([
+    { type: "alarm", change: "raise", alarm: "hot", device: "oven", message: "31" },
+    { type: "alarm", change: "raise", alarm: "kept", device: "oven", message: "31" },
+    { type: "alarm", change: "clear", alarm: "hot", device: "oven" },
+  ])
 })
 
 test("for: what holds for long enough fires once, with what was seen last", async () => {
@@ -135,4 +149,104 @@ test("cooldown: it fires no more for so long", async () => {
   await ruled.clock.run(minute)
   await ruled.read(oven(34))
   expect(ruled.said()).toEqual(["31", "34"])
+})
+
+test("a rule that is changed goes on with its state; what was pending under another condition begins anew", async () => {
+  await using ruled = await openRuled()
+  const rule = { ...hot, for: "5m", ...saying("hot", "cool") }
+  ruled.apply("hot", rule)
+  await ruled.read(oven(31))
+  await ruled.clock.run(4 * minute)
+  ruled.apply("hot", { ...rule, for: "10m" })
+  await ruled.clock.run(5 * minute)
+  expect(ruled.said()).toEqual([])
+  await ruled.clock.run(minute)
+  expect(ruled.said()).toEqual(["hot"])
+  ruled.apply("hot", { ...rule, when: "value > 20" })
+  await ruled.read(oven(25), oven(10))
+  expect(ruled.said()).toEqual(["cool"])
+  await ruled.read(oven(25))
+  ruled.apply("hot", { ...rule, when: "value > 26" })
+  await ruled.clock.run(60 * minute)
+  expect([ruled.said(), ruled.rules.status("hot")?.pending]).toEqual([[], 0])
+})
+
+test("a disabled rule does nothing, keeps what is active, and begins anew with what was pending", async () => {
+  await using ruled = await openRuled()
+  const rule = { ...hot, for: "5m", ...saying("hot", "cool") }
+  ruled.apply("hot", rule)
+  await ruled.read(oven(31))
+  await ruled.clock.run(5 * minute)
+  await ruled.read({ ...oven(31), device: "oven" })
+  expect(ruled.said()).toEqual(["hot"])
+  ruled.apply("hot", { ...rule, enabled: false })
+  await ruled.read(oven(10))
+  await ruled.restart()
+  ruled.apply("hot", rule)
+  expect(ruled.rules.status("hot")?.active).toBe(1)
+  await ruled.read(oven(10), oven(31))
+  expect(ruled.said()).toEqual(["cool"])
+  ruled.apply("hot", { ...rule, enabled: false })
+  await ruled.restart()
+  ruled.apply("hot", rule)
+  await ruled.clock.run(60 * minute)
+  expect(ruled.said()).toEqual([])
+})
+
+test("a rule that listens to something else, or is deleted, leaves nothing behind, also on a full disk", async () => {
+  await using ruled = await openRuled()
+  ruled.apply("hot", { ...hot, for: "5m", ...saying("hot") })
+  await ruled.read(oven(31))
+  expect([...ruled.store.entries("state")]).toHaveLength(1)
+  ruled.apply("hot", { ...hot, on: { device: "other" }, for: "5m", ...saying("hot") })
+  expect([...ruled.store.entries("state")]).toEqual([])
+  await ruled.read({ ...oven(31), device: "other" })
+  ruled.store.state = "full"
+  ruled.remove("hot")
+  ruled.store.state = "accepting"
+  await ruled.restart()
+  expect([...ruled.store.entries("state")]).toEqual([])
+  await ruled.clock.run(60 * minute)
+  expect(ruled.said()).toEqual([])
+})
+
+test.each([
+  ["forward", 60 * minute],
+  ["back", -60 * minute],
+])("a clock that is put %s neither hurries nor delays what is waited for", async (_way, byMs) => {
+  await using ruled = await openRuled()
+  ruled.clock.advance(120 * minute)
+  ruled.apply("hot", { ...hot, for: "5m", ...saying("hot") })
+  ruled.apply("silent", { on: { device: "pump" }, silence: "5m", ...saying("silent") })
+  ruled.apply("often", { on: { device: "bell" }, cooldown: "5m", ...saying("ding") })
+  const bell = { device: "bell", property: "p", value: 1 }
+  await ruled.read(oven(31), bell, { device: "pump", property: "flow", value: 1 })
+  await ruled.clock.run(2 * minute)
+  ruled.clock.jump(ruled.clock.now() + byMs * 1_000)
+  await ruled.read(bell)
+  expect(ruled.said()).toEqual(["ding"])
+  await ruled.clock.run(2 * minute)
+  expect(ruled.said()).toEqual([])
+  await ruled.clock.run(minute)
+  expect(ruled.said().sort()).toEqual(["hot", "silent"])
+  await ruled.read(bell)
+  expect(ruled.said()).toEqual(["ding"])
+})
+
+test("a series that comes by two ways has one memory, and one that is idle takes none", async () => {
+  await using ruled = await openRuled()
+  ruled.apply("hot", { ...hot, clearWhen: "value < 25", ...saying("hot", "cool") })
+  // Each of these batches has Series objects of its own, as HTTP and MQTT have.
+  const read = (value: number) => ruled.ruled.append(batchOf([{ ...oven(value), time: ruled.clock.now() }])).durable
+  await ruled.read(oven(20))
+  await read(20)
+  expect(ruled.rules.remembered).toBe(0)
+  await ruled.read(oven(31))
+  await read(32)
+  expect([ruled.said(), ruled.rules.remembered]).toEqual([["hot"], 1])
+  await read(20)
+  expect(ruled.said()).toEqual(["cool"])
+  await ruled.read(oven(20), oven(31))
+  await read(31)
+  expect([ruled.said(), ruled.rules.remembered]).toEqual([["hot"], 1])
 })

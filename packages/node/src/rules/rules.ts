@@ -8,8 +8,8 @@
  * - U3 A reading costs what the rules of its own series cost: others do not slow it down.
  * - U4 A rule ends soon, whatever it says (X1 in expression/language.ts), and never fires without end (tallies.ts). What
  *   fails in it is counted and shown, and harms nothing else: readings are stored whatever rules do.
- * - U5 Memory is bounded: a rule remembers a series in some 500 bytes, all rules together {@link maxSubjects} of them, and
- *   its conditions take some kB; waiting things are at most as many as there are remembered ones.
+ * - U5 Memory is bounded: a rule remembers a series, from when its condition holds first, in some 500 bytes, all rules together
+ *   {@link maxSubjects} of them; its conditions take some kB; waiting things are at most as many as there are remembered ones.
  *
  * The parts: rule-spec.ts (what a document says), compile-rule.ts, expression/ (CEL), action.ts; reading-rules.ts,
  * topic-rules.ts, time-rules.ts (what meets what); episodes.ts (how it goes on), subject.ts (memory), evaluation.ts (one
@@ -36,11 +36,13 @@ import type { CompiledRule, EpisodicRule } from "./compiled-rule.ts"
 import { Deadlines } from "./deadlines.ts"
 import { type Due, Episodes } from "./episodes.ts"
 import { type Chain, type Evaluation, type FireListener, Gathering } from "./evaluation.ts"
+import { isEnabled, isSameSource, Memory } from "./memory.ts"
+import { createMessageRules, type MessageRules } from "./messages.ts"
 import { ReadingRules } from "./reading-rules.ts"
 import type { RuleSpec } from "./rule-spec.ts"
 import { type RuleStatus, statusOf } from "./rule-status.ts"
 import { Silences } from "./silences.ts"
-import { parseSubjectKey } from "./subject.ts"
+import { SteadyClock } from "./steady-clock.ts"
 import { maxSubjects, Subjects } from "./subjects.ts"
 import { Tallies } from "./tallies.ts"
 import { TimeRules } from "./time-rules.ts"
@@ -64,29 +66,18 @@ export interface RulesOptions {
   readonly onFire?: FireListener
 }
 
-/** What the rules make of a message. */
-export interface TakenByRules {
-  /** For the commit of the message's turn. */
-  readonly records: readonly KeyedRecord[]
-  /** @param error why the turn was refused; undefined when it is durable. */
-  end(error: unknown): void
-}
-
-/** For whoever takes messages in. */
-export interface MessageRules {
-  /** Grows with each change: what {@link MessageRules.on} gave before may be wrong then. */
-  readonly version: number
-  /** Who takes the messages of a topic; undefined where no rule listens to it. */
-  on(topic: string): ((message: { readonly payload: Uint8Array }) => TakenByRules | undefined) | undefined
-}
-
 export interface Rules extends Closeable {
   /** What a batch, whose first reading gets this sequence, owes to the rules; undefined where it is nothing. */
   evaluate(batch: ReadingBatch, firstSeq: number): Evaluation | undefined
   readonly messages: MessageRules
+  /** Series and topics of which rules remember something. */
+  readonly remembered: number
   /** undefined when there is no such rule. */
   status(name: string): RuleStatus | undefined
-  /** Begins to wait for time: to be called when effects can leave. */
+  /**
+   * Begins to wait for time: to be called when effects can leave. Resolves when silent series are known and open windows
+   * are as they were; nobody has to wait for that. Never rejects.
+   */
   begin(): Promise<void>
 }
 
@@ -106,19 +97,23 @@ class OpenRules implements Rules {
   readonly #windowRules: WindowRules
   readonly #windows: Windows
   readonly #silences: Silences
+  readonly #memory: Memory
+  readonly #clock: SteadyClock
   readonly #deadlines: Deadlines<Due>
   readonly #rules = new Map<string, { readonly document: StoredDocument; readonly rule: CompiledRule | undefined }>()
   readonly #unsubscribe: () => void
   /** What is due before {@link begin}. */
   #early: { readonly due: number; readonly call: Due }[] | undefined = []
   readonly #chain: Chain = { length: 0 }
+  #begun: Promise<void> = Promise.resolve()
   #isClosed = false
 
   constructor(options: RulesOptions) {
     const { store, clock, documents, metrics, logger, query, maxRemembered = maxSubjects } = options
     this.#options = options
     this.#tallies = new Tallies(options)
-    this.#deadlines = new Deadlines(clock, (calls, nowUs) => this.#due(calls, nowUs))
+    this.#clock = new SteadyClock(clock, (byUs) => this.#jump(byUs))
+    this.#deadlines = new Deadlines({ clock, now: () => this.#clock.look() }, (calls, nowUs) => this.#due(calls, nowUs))
     const wait = (due: number, call: Due): void => {
       if (this.#early === undefined) this.#deadlines.add(due, call)
       else this.#early.push({ due, call })
@@ -128,7 +123,7 @@ class OpenRules implements Rules {
       this.#tallies.failed(rule, `rules remember ${maxRemembered} series and topics already`)
       logger.warn("Rules remember too much: a series or topic does not meet one of them", { rule, maxRemembered })
     }
-    this.#subjects = new Subjects({ store, metrics, limit: maxRemembered, onFull })
+    this.#subjects = new Subjects({ store, limit: maxRemembered, onFull })
     this.#episodes = new Episodes({ origin, wait, isCurrent: (rule) => this.#rules.get(rule.name)?.rule === rule })
     const shared = { origin, episodes: this.#episodes, subjects: this.#subjects }
     this.#readings = new ReadingRules(shared)
@@ -137,12 +132,18 @@ class OpenRules implements Rules {
     this.#windowRules = new WindowRules(shared)
     this.#windows = openWindows({ ...options, tell: (results, records) => this.#tell(results, records) })
     this.#silences = new Silences({ store, query, clock, logger, subjects: this.#subjects, episodes: this.#episodes })
-    this.messages = this.#messagesOf()
+    this.#memory = new Memory({ store, logger, subjects: this.#subjects, episodes: this.#episodes })
+    this.messages = createMessageRules({ topics: this.#topics, store, logger, gathering: () => this.#gathering() })
     metrics.gauge("brume_rules_enabled", "Rules that are enabled.", () => this.#enabled().length)
+    metrics.gauge("brume_rules_remembered", "Series and topics that rules remember.", () => this.remembered)
     metrics.gauge("brume_rules_waiting", "Things that rules wait for.", () => this.#deadlines.size)
     for (const document of documents.list("Rule")) this.#set(document)
-    this.#resume([...store.entries("state")].map(([key]) => key))
+    this.#memory.resume((name) => this.#rules.get(name)?.rule)
     this.#unsubscribe = documents.onChange("Rule", (change) => this.#change(change))
+  }
+
+  get remembered(): number {
+    return this.#subjects.size
   }
 
   evaluate(batch: ReadingBatch, firstSeq: number): Evaluation | undefined {
@@ -175,12 +176,19 @@ class OpenRules implements Rules {
     })
   }
 
-  async begin(): Promise<void> {
+  begin(): Promise<void> {
     const early = this.#early ?? []
     this.#early = undefined
     for (const { due, call } of early) this.#deadlines.add(due, call)
-    await this.#silences.begin(this.#enabled().filter(isSilence))
-    await this.#windows.begin()
+    this.#memory.tidy((name) => this.#rules.has(name))
+    const silences = this.#silences.begin(this.#enabled().filter(isSilence))
+    this.#begun = Promise.all([silences, this.#windows.begin()]).then(
+      () => {},
+      (error: unknown) => {
+        this.#options.logger.error("Rules cannot go on with what was before the start", { error })
+      },
+    )
+    return this.#begun
   }
 
   async close(): Promise<void> {
@@ -189,6 +197,7 @@ class OpenRules implements Rules {
     this.#silences.close()
     this.#deadlines.close()
     await this.#windows.close()
+    await this.#begun
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -199,39 +208,14 @@ class OpenRules implements Rules {
     return [...this.#rules.values()].map(({ rule }) => rule).filter((rule) => rule !== undefined)
   }
 
-  #gathering(nowUs = this.#options.clock.now()): Gathering {
+  #gathering(nowUs = this.#clock.look()): Gathering {
     return new Gathering({ ...this.#options, tallies: this.#tallies, chain: this.#chain }, nowUs)
-  }
-
-  #messagesOf(): MessageRules {
-    const topics = this.#topics
-    const { store, logger } = this.#options
-    return {
-      get version() {
-        return topics.version
-      },
-      on: (topic) => {
-        const listeners = topics.matching(topic)
-        if (listeners === undefined) return undefined
-        return ({ payload }) => {
-          const gathering = this.#gathering()
-          try {
-            topics.take(listeners, { topic, payload }, store.nextSeq, gathering)
-            const evaluation = gathering.end()
-            return evaluation && takenOf(evaluation)
-          } catch (error) {
-            logger.error("Evaluating rules failed; the message is taken without them", { error })
-            gathering.refused()
-            return undefined
-          }
-        }
-      },
-    }
   }
 
   #change({ name, document }: DocumentChange): void {
     const before = this.#rules.get(name)?.document
-    if (document === undefined || before === undefined || !isSameSource(document, before)) this.#forget(name)
+    const goesOn = document !== undefined && before !== undefined && isSameSource(document, before)
+    if (before !== undefined && !goesOn) this.#memory.forget(name)
     if (document === undefined) {
       this.#remove(name)
       this.#tallies.forget(name)
@@ -239,12 +223,8 @@ class OpenRules implements Rules {
     }
     this.#set(document)
     const rule = this.#rules.get(name)?.rule
-    if (rule === undefined || rule.kind === "time") return
-    for (const subject of this.#subjects.ofRule(name)) {
-      subject.awaited = 0
-      if (rule.silenceUs === 0) this.#episodes.await(rule, subject)
-    }
-    if (rule.silenceUs > 0 && this.#early === undefined)
+    if (goesOn) this.#memory.change(document, before, rule)
+    if (rule !== undefined && isSilence(rule) && this.#early === undefined)
       this.#silences.watch(rule, document.status.changed).catch(() => {})
   }
 
@@ -276,28 +256,11 @@ class OpenRules implements Rules {
     this.#times.delete(name)
   }
 
-  /** What a rule remembered, in memory and in the log. */
-  #forget(name: string): void {
-    this.#subjects.forget(name)
-    const { store, logger } = this.#options
-    const keys = [...store.entries("state")].map(([key]) => key).filter((key) => parseSubjectKey(key)?.rule === name)
-    if (keys.length === 0) return
-    try {
-      store.put(keys.map((key) => ({ kind: "state", key, value: undefined }))).durable.catch(() => {})
-    } catch (error) {
-      logger.warn("What a rule remembered cannot be removed now", { rule: name, error })
-    }
-  }
-
-  /** Goes on with what the log remembers. */
-  #resume(keys: readonly string[]): void {
-    for (const key of keys) {
-      const parsed = parseSubjectKey(key)
-      const rule = parsed === undefined ? undefined : this.#rules.get(parsed.rule)?.rule
-      if (rule === undefined || rule.kind === "time" || rule.silenceUs > 0) continue
-      const subject = this.#subjects.resumed(rule, parsed!)
-      if (subject !== undefined) this.#episodes.await(rule, subject)
-    }
+  /** Time that counts goes on evenly; schedules follow the wall clock. */
+  #jump(byUs: number): void {
+    this.#options.logger.info("The clock has jumped; what rules wait for is moved with it", { seconds: byUs / 1e6 })
+    for (const rule of this.#enabled())
+      if (rule.kind !== "time") this.#episodes.move(rule, this.#subjects.ofRule(rule.name), byUs)
   }
 
   #due(calls: readonly Due[], nowUs: number): void {
@@ -335,24 +298,6 @@ class OpenRules implements Rules {
   }
 }
 
-function isEnabled(document: StoredDocument): boolean {
-  return (document.spec as RuleSpec).enabled !== false
-}
-
 function isSilence(rule: CompiledRule): rule is EpisodicRule {
   return rule.kind !== "time" && rule.silenceUs > 0
-}
-
-/** Whether a rule still listens to the same, so that what it remembers still means the same. */
-function isSameSource(a: StoredDocument, b: StoredDocument): boolean {
-  const of = ({ spec }: StoredDocument): string => {
-    const { on, silence, window } = spec as RuleSpec
-    return JSON.stringify([on, silence !== undefined, window])
-  }
-  return of(a) === of(b)
-}
-
-function takenOf(evaluation: Evaluation): TakenByRules {
-  const { records } = evaluation
-  return { records, end: (error) => (error === undefined ? evaluation.durable() : evaluation.refused()) }
 }

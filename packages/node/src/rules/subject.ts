@@ -32,7 +32,12 @@ export function subjectKey(rule: string, of: SubjectOf): string {
 }
 
 export function scheduleKey(rule: string): string {
-  return `${prefix}${rule}/at`
+  return `${rulePrefix(rule)}at`
+}
+
+/** With what all keys of a rule begin. */
+export function rulePrefix(rule: string): string {
+  return `${prefix}${rule}/`
 }
 
 /** The parts of a key; undefined for keys of others. */
@@ -65,9 +70,6 @@ export class Subject implements Touched {
   awaited = 0
   /** When it was last heard, for rules on silence; stored only where no reading in the log says it. µs since 1970 UTC. */
   heardUs = 0
-  /** The newest time that it said, and when that was: what is older comes late. µs since 1970 UTC. */
-  newestUs = 0
-  newestAtUs = 0
   #storesHeard = false
   #isStored = false
   readonly #store: StateStore
@@ -77,7 +79,21 @@ export class Subject implements Touched {
     this.key = key
     this.of = of
     this.restore()
-    this.newestUs = this.seen?.time ?? 0
+  }
+
+  /** Its condition holds no more. @param keepsSeen whether the rule needs what was seen last */
+  rest(keepsSeen: boolean): void {
+    this.phase = "idle"
+    this.since = 0
+    if (!keepsSeen) this.seen = undefined
+  }
+
+  /** The wall clock has jumped by so much: what began keeps its age. The log learns of it with the next change. */
+  move(byUs: number): void {
+    if (this.phase !== "idle") this.since += byUs
+    if (this.quietUntil > 0) this.quietUntil += byUs
+    if (this.heardUs > 0) this.heardUs += byUs
+    this.awaited = 0
   }
 
   /** Silence counts from here, though no reading says so. */

@@ -90,3 +90,14 @@ test("a rule that is changed or removed fires no more as it was", async () => {
   await ruled.clock.run(minute)
   expect([ruled.said(), ruled.rules.status("tick")?.state]).toEqual([[], "disabled"])
 })
+
+test("a clock that is put forward makes up for what is recent, and for nothing older", async () => {
+  await using ruled = await openRuled()
+  ruled.apply("tick", { on: { schedule: "15 * * * *" }, ...saying("{{ time }}") })
+  ruled.apply("old", { on: { schedule: "20 * * * *", catchUp: "10m" }, ...saying("old {{ time }}") })
+  ruled.clock.jump(ruled.clock.now() + 60 * minute * 1_000)
+  await ruled.clock.run(minute)
+  expect(ruled.said()).toEqual(["2025-01-01T00:15:00.000Z"])
+  await ruled.clock.run(20 * minute)
+  expect(ruled.said()).toEqual(["2025-01-01T01:15:00.000Z", "old 2025-01-01T01:20:00.000Z"])
+})

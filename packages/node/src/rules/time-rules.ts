@@ -21,6 +21,8 @@ export interface TimeRulesOptions {
 
 /** When what was refused is tried again. µs */
 const retryUs = 1_000_000
+/** No moment is missed because of so little: a busy processor, a disk that refused for a while. µs */
+const recentUs = 60_000_000
 /** Moments that are looked at for the last one that was missed: more of them lie close together. */
 const mostMissed = 10_000
 
@@ -102,7 +104,9 @@ export class TimeRules {
     fired.us = due
     gathering.touch(fired)
     const scope = { time: new Date(due / 1_000) }
-    if (rule.when === undefined || rule.when.holds(scope) === true) {
+    // H2: also where the clock was put forward.
+    const isRecent = gathering.nowUs - due <= Math.max(rule.catchUpUs, recentUs)
+    if (isRecent && (rule.when === undefined || rule.when.holds(scope) === true)) {
       const cause = ["rule", rule.name, node, epoch, "at", due]
       gathering.fire({ rule: rule.name, actions: rule.actions, scope, cause })
     }

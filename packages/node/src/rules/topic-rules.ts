@@ -1,10 +1,10 @@
 /** Rules on messages, whatever they mean as readings. They meet a message in its own turn, and are in its commit. */
 import { matchesFilter } from "@brume/core"
-import { type EpisodicRule, isStateful, type TopicRule } from "./compiled-rule.ts"
+import type { EpisodicRule, TopicRule } from "./compiled-rule.ts"
 import type { Episodes } from "./episodes.ts"
 import type { Gathering } from "./evaluation.ts"
+import { Listening } from "./listening.ts"
 import { TopicScope, textOfPayload } from "./scope.ts"
-import type { Subject } from "./subject.ts"
 import type { Subjects } from "./subjects.ts"
 
 export interface TopicRulesOptions {
@@ -14,17 +14,14 @@ export interface TopicRulesOptions {
   readonly subjects: Subjects
 }
 
-export interface Listener {
-  readonly rule: TopicRule
-  /** undefined for a rule without memory. */
-  readonly subject: Subject | undefined
-}
-
 export class TopicRules {
   /** Grows with each change: what was found before may be wrong then. */
   version = 0
   readonly #options: TopicRulesOptions
   readonly #rules = new Map<string, TopicRule>()
+  /** Those whose filter is a topic, by it. */
+  readonly #exact = new Map<string, Set<TopicRule>>()
+  readonly #wild = new Set<TopicRule>()
   /** Several messages of one turn have the same next sequence. */
   #messages = 0
 
@@ -32,37 +29,41 @@ export class TopicRules {
     this.#options = options
   }
 
-  get(name: string): TopicRule | undefined {
-    return this.#rules.get(name)
-  }
-
   set(rule: TopicRule): void {
+    this.delete(rule.name)
     this.version++
     this.#rules.set(rule.name, rule)
+    if (/[+#]/.test(rule.filter)) this.#wild.add(rule)
+    else this.#exact.set(rule.filter, (this.#exact.get(rule.filter) ?? new Set()).add(rule))
   }
 
   delete(name: string): void {
-    if (this.#rules.delete(name)) this.version++
+    const rule = this.#rules.get(name)
+    if (rule === undefined) return
+    this.version++
+    this.#rules.delete(name)
+    this.#wild.delete(rule)
+    const exact = this.#exact.get(rule.filter)
+    exact?.delete(rule)
+    if (exact?.size === 0) this.#exact.delete(rule.filter)
   }
 
   /** In the order of their names; undefined where no rule listens to the topic. */
-  matching(topic: string): readonly Listener[] | undefined {
-    const found: Listener[] = []
-    for (const rule of this.#rules.values()) {
-      if (!matchesFilter(rule.filter, topic)) continue
-      const subject = isStateful(rule) ? this.#options.subjects.of(rule, topic) : undefined
-      if (subject !== undefined || !isStateful(rule)) found.push({ rule, subject })
-    }
-    return found.length === 0 ? undefined : found.sort((a, b) => (a.rule.name < b.rule.name ? -1 : 1))
+  matching(topic: string): readonly Listening[] | undefined {
+    const wild = [...this.#wild].filter(({ filter }) => matchesFilter(filter, topic))
+    const found = [...(this.#exact.get(topic) ?? []), ...wild]
+    if (found.length === 0) return undefined
+    found.sort((a, b) => (a.name < b.name ? -1 : 1))
+    return found.map((rule) => new Listening(rule, topic, this.#options.subjects))
   }
 
   /** @param nextSeq what the log gives next: no commit that is durable had the same, and the number of this message */
-  take(listeners: readonly Listener[], message: Arrived, nextSeq: number, gathering: Gathering): void {
+  take(listeners: readonly Listening[], message: Arrived, nextSeq: number, gathering: Gathering): void {
     const { origin, episodes } = this.#options
     const number = ++this.#messages
     const scene = new TopicScope(message.topic, textOfPayload(message.payload), gathering.nowUs)
     const cause = ({ name }: EpisodicRule) => ["rule", name, origin.node, origin.epoch, nextSeq, "message", number]
-    for (const { rule, subject } of listeners) episodes.meet(rule, subject, { scene, cause, gathering })
+    for (const listening of listeners) episodes.meet(listening, { scene, cause, gathering, isLate: false })
   }
 }
 

@@ -43,6 +43,9 @@ const ownHeaders: ReadonlySet<string> = new Set([
   "x-content-type-options",
   "x-request-id",
 ])
+/** [RFC 9110 5.1, 5.5] */
+const headerName = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
+const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/
 const pagePolicy = "sandbox allow-scripts allow-forms allow-popups; default-src 'self' 'unsafe-inline' data:"
 
 /** @param app a scope whose bodies Fastify leaves alone */
@@ -54,7 +57,7 @@ export function addFunctionMount(app: FastifyInstance, options: FunctionMountOpt
     if (access === "token") options.authenticate(request, withToken)
     const body = await options.readBody(request.raw, mostBodyBytes)
     try {
-      const { path, query } = placeOf(request.raw.url ?? "/", name)
+      const { path, query } = placeOf(request.raw.url ?? "/")
       const answer = await options.functions.fetch(name, {
         ...{ method: request.method, path, query, headers: headersOf(request, access) },
         body: body.bytes.toString("base64"),
@@ -77,11 +80,10 @@ export function addFunctionMount(app: FastifyInstance, options: FunctionMountOpt
   }
 }
 
-function placeOf(url: string, name: string): { readonly path: string; readonly query: string } {
-  const at = url.indexOf("?")
-  const whole = at < 0 ? url : url.slice(0, at)
-  const path = whole.slice(`/fn/${name}`.length)
-  return { path: path === "" ? "/" : path, query: at < 0 ? "" : url.slice(at + 1) }
+/** As the client wrote it, percent signs and all. */
+function placeOf(url: string): { readonly path: string; readonly query: string } {
+  const [, path = "", query = ""] = /^\/fn\/[^/?]*([^?]*)\??(.*)$/s.exec(url) ?? []
+  return { path: path === "" ? "/" : path, query }
 }
 
 function headersOf({ raw }: FastifyRequest, access: "token" | "public"): (readonly [string, string])[] {
@@ -100,6 +102,7 @@ async function send(reply: FastifyReply, { status, headers, body }: FetchRespons
   reply.code(status).header("content-security-policy", pagePolicy)
   for (const [name, value] of headers) {
     const lower = name.toLowerCase()
+    if (!headerName.test(lower) || !headerValue.test(value)) throw malformedHeader(lower)
     if (ownHeaders.has(lower)) continue
     if (lower === "set-cookie") reply.header(lower, [...cookiesOf(reply), value])
     else reply.header(lower, value)
@@ -110,6 +113,13 @@ async function send(reply: FastifyReply, { status, headers, body }: FetchRespons
 function cookiesOf(reply: FastifyReply): string[] {
   const before = reply.getHeader("set-cookie")
   return before === undefined ? [] : [before].flat().map(String)
+}
+
+function malformedHeader(name: string): FogError {
+  return new FogError("function_failed", {
+    message: `The function answered with a header that HTTP cannot carry: ${JSON.stringify(name.slice(0, 80))}`,
+    hint: "Names are letters, digits and hyphens; values have no line breaks.",
+  })
 }
 
 function nothingThere(name: string): FogError {

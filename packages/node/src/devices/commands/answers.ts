@@ -42,6 +42,11 @@ export class Answers implements LocalSubscriber {
     return this.#options.targets.hasState(topic) ? (message) => this.#takeState(message) : undefined
   }
 
+  /** The topic of one command's replies. */
+  isBrief(topic: string): boolean {
+    return parseReplyTopic(topic)?.id !== undefined
+  }
+
   /** One that is in doubt, while its late outcome is not durable. */
   late(id: string): Command | undefined {
     return this.#late.get(id)

@@ -112,6 +112,12 @@ test("nobody else answers for a device, and the first answer counts", async () =
   expect(rig.commands.get(String(id))).toMatchObject({ state: "done", output: 1 })
 })
 
+test("topics of single replies are not worth remembering, others are", async () => {
+  await using rig = commandRig()
+  const topics = ["devices/a/replies/0a", "devices/a/replies", "devices/a/temperature", "devices/a/commands/go"]
+  expect(topics.map((topic) => rig.commands.replies.isBrief?.(topic))).toEqual([true, false, false, false])
+})
+
 test("where nobody is there to take it a command has failed, and nothing was sent", async () => {
   await using rig = commandRig()
   rig.devices.become("gone")

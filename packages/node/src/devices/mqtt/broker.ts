@@ -114,6 +114,7 @@ export class Broker {
     this.topics = new TopicTable<Topic>({
       limit: maxTopics,
       random,
+      isBrief: (name) => options.local?.isBrief?.(name) === true,
       create: (name) => ({
         name,
         mapping: mapper.resolve(name),

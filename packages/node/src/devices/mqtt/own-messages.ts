@@ -69,6 +69,8 @@ export interface LocalSubscriber {
   readonly version: number
   /** Who takes the messages of a topic; undefined where nobody wants them. */
   on(topic: string): LocalTaker | undefined
+  /** Whether a topic is for one message alone, so that nothing of it is worth remembering. */
+  isBrief?(topic: string): boolean
 }
 
 /** Must not throw. Undefined where it makes nothing of the message. */

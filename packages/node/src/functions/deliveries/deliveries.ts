@@ -7,8 +7,8 @@
  * - E3 Where a trigger asks for batches, a call gets a list of events.
  * - E4 While the function rests or is busy, events wait; that is no attempt.
  */
-import { type Clock, type FogError, isFogError, type Timer } from "@brume/core"
-import type { Delivery, DeliveryGroup } from "./delivery.ts"
+import { type Clock, type ErrorCode, type FogError, isFogError, type Timer } from "@brume/core"
+import { type Delivery, type DeliveryGroup, sizeOf } from "./delivery.ts"
 
 export interface DeliveriesOptions {
   readonly clock: Clock
@@ -33,6 +33,8 @@ const mostEvents = 10_000
 const mostBytes = 64 * 1_048_576
 const firstPauseMs = 200
 const longestPauseMs = 30_000
+/** Says that nothing was begun. */
+const resting: ReadonlySet<ErrorCode> = new Set(["function_parked", "functions_busy", "runtime_missing"])
 /** How long it waits for one that rests or is busy before it looks again. */
 const restMs = 1_000
 
@@ -46,13 +48,15 @@ interface Work {
 interface Gathering {
   readonly deliveries: Delivery[]
   readonly timer: Timer
+  size: number
 }
 
 export class Deliveries {
   readonly #options: DeliveriesOptions
   readonly #waiting: Work[] = []
   readonly #gathering = new Map<string, Gathering>()
-  readonly #timers = new Set<Timer>()
+  /** Work that failed and is tried again later. */
+  readonly #pausing = new Map<Work, Timer>()
   #events = 0
   #bytes = 0
   #running = 0
@@ -69,21 +73,27 @@ export class Deliveries {
     return this.#events
   }
 
+  /** Nothing finds room (E2). */
+  get isFull(): boolean {
+    return this.#events >= mostEvents || this.#bytes >= mostBytes
+  }
+
   /**
-   * Takes the room of one event (E2); to be followed by {@link offer} or {@link release}. False where there is none.
+   * Takes the room of a delivery (E2); to be followed by {@link offer} or {@link release}. False where there is none.
    * @param isKept it is kept already, and finds room whatever the limits say
    */
-  reserve(weight: number, isKept = false): boolean {
+  reserve(delivery: Delivery, isKept = false): boolean {
+    const { weight } = delivery
     if (!isKept && (this.#events >= mostEvents || this.#bytes + weight > mostBytes)) return false
-    this.#events++
+    this.#events += sizeOf(delivery)
     this.#bytes += weight
     return true
   }
 
-  /** Gives the room of an event back that does not come. */
-  release(weight: number): void {
-    this.#events--
-    this.#bytes -= weight
+  /** Gives the room of a delivery back that does not come. */
+  release(delivery: Delivery): void {
+    this.#events -= sizeOf(delivery)
+    this.#bytes -= delivery.weight
   }
 
   /** From here on the function is called. */
@@ -96,15 +106,28 @@ export class Deliveries {
   offer(delivery: Delivery): void {
     if (this.#isClosed) return
     const { group } = delivery
-    if (group === undefined) this.#enqueue({ deliveries: [delivery], isBatch: false, attempts: 0 })
+    const isBatch = delivery.isList === true
+    if (group === undefined) this.#enqueue({ deliveries: [delivery], isBatch, attempts: 0 })
     else this.#gather(delivery, group)
   }
 
-  /** Looks again at once: there is another version, or the function rests no longer. */
+  /** Looks again at once: the function rests no longer. */
   resume(): void {
     this.#rest?.cancel()
     this.#rest = undefined
     this.#next()
+  }
+
+  /** There is another version: what failed with the one before is tried with this one, as if for the first time. */
+  renew(): void {
+    const works = [...this.#pausing]
+    this.#pausing.clear()
+    for (const [work, timer] of works) {
+      timer.cancel()
+      work.attempts = 0
+      this.#waiting.push(work)
+    }
+    this.resume()
   }
 
   /** What waits is left to its records. */
@@ -112,9 +135,9 @@ export class Deliveries {
     this.#isClosed = true
     this.#rest?.cancel()
     for (const { timer } of this.#gathering.values()) timer.cancel()
-    for (const timer of this.#timers) timer.cancel()
+    for (const timer of this.#pausing.values()) timer.cancel()
     this.#gathering.clear()
-    this.#timers.clear()
+    this.#pausing.clear()
     this.#waiting.length = 0
   }
 
@@ -125,14 +148,18 @@ export class Deliveries {
 
   /** E3 */
   #gather(delivery: Delivery, { name, batch }: DeliveryGroup): void {
+    const size = sizeOf(delivery)
+    // What does not fit into this call begins the next one.
+    if ((this.#gathering.get(name)?.size ?? 0) + size > batch.size) this.#gathered(name)
     let gathering = this.#gathering.get(name)
     if (gathering === undefined) {
       const timer = this.#options.clock.after(batch.waitMs, () => this.#gathered(name))
-      gathering = { deliveries: [], timer }
+      gathering = { deliveries: [], timer, size: 0 }
       this.#gathering.set(name, gathering)
     }
     gathering.deliveries.push(delivery)
-    if (gathering.deliveries.length >= batch.size) this.#gathered(name)
+    gathering.size += size
+    if (gathering.size >= batch.size) this.#gathered(name)
   }
 
   #gathered(name: string): void {
@@ -171,7 +198,7 @@ export class Deliveries {
   #failed(work: Work, error: FogError): void {
     if (this.#isClosed) return
     // E4
-    if (isFogError(error, "function_parked") || isFogError(error, "functions_busy")) {
+    if (isFogError(error) && resting.has(error.code)) {
       this.#waiting.unshift(work)
       this.#rest ??= this.#options.clock.after(restMs, () => this.resume())
       return
@@ -185,13 +212,13 @@ export class Deliveries {
     }
     const pauseMs = Math.min(firstPauseMs * 2 ** (work.attempts - 1), longestPauseMs)
     const timer = this.#options.clock.after(pauseMs, () => {
-      this.#timers.delete(timer)
+      this.#pausing.delete(work)
       this.#enqueue(work)
     })
-    this.#timers.add(timer)
+    this.#pausing.set(work, timer)
   }
 
   #leave({ deliveries }: Work): void {
-    for (const { weight } of deliveries) this.release(weight)
+    for (const delivery of deliveries) this.release(delivery)
   }
 }

@@ -8,8 +8,9 @@ import type { Delivery } from "./delivery.ts"
 
 interface Recorded {
   readonly event: unknown
-  /** Of the trigger. */
-  readonly filter: string
+  readonly isList?: boolean
+  /** Name of its trigger. */
+  readonly trigger: string
 }
 
 /** What the log has of a delivery. */
@@ -62,12 +63,11 @@ export class DeliveryRecords {
     return found
   }
 
-  /** A record for the commit of an event's cause. */
-  make(name: string, recorded: Recorded): KeyedRecord & { readonly value: Uint8Array } {
+  /** Names a delivery. */
+  newKey(name: string): string {
     // 11 digits of base 36 hold microseconds for 4,000 years, so that names sort by time.
     const time = this.#clock.now().toString(36).padStart(11, "0")
-    const id = `${time}-${this.#opening}-${(++this.#count).toString(36).padStart(8, "0")}`
-    return { kind: "effect", key: `${prefix}${name}/${id}`, value: new TextEncoder().encode(JSON.stringify(recorded)) }
+    return `${prefix}${name}/${time}-${this.#opening}-${(++this.#count).toString(36).padStart(8, "0")}`
   }
 
   /** For a commit: it is over, and need not be remembered. */
@@ -130,6 +130,11 @@ export class DeliveryRecords {
   }
 }
 
+/** A record for the commit of an event's cause. */
+export function deliveryRecord(key: string, recorded: Recorded): KeyedRecord & { readonly value: Uint8Array } {
+  return { kind: "effect", key, value: Buffer.from(JSON.stringify(recorded)) }
+}
+
 /** The key that the function sees. */
 export function keyOf(record: string): string {
   return record.slice(prefix.length)
@@ -138,7 +143,7 @@ export function keyOf(record: string): string {
 function decode(value: Uint8Array): Recorded | undefined {
   try {
     const recorded = JSON.parse(new TextDecoder().decode(value)) as Recorded
-    return typeof recorded.filter === "string" ? recorded : undefined
+    return typeof recorded.trigger === "string" ? recorded : undefined
   } catch {
     return undefined
   }

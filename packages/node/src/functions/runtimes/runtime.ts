@@ -67,19 +67,9 @@ export interface RunningCall {
   readonly context: InvocationContext
   /** When nobody waits for it any more: monotonic ms of the pool's clock. */
   readonly deadline: number
+  /** When its code began with it, as far as that is known: its own limit of time counts from then. */
+  readonly begunMs?: number | undefined
 }
-
-/** What code may ask of the node; arguments and answers: PoolOptions.ask. */
-export type AskOperation =
-  | "publish"
-  | "query"
-  | "command"
-  | "invoke"
-  | "state.get"
-  | "state.set"
-  | "state.delete"
-  | "state.compareAndSet"
-  | "secrets.get"
 
 export interface FunctionLine {
   readonly level: "debug" | "info" | "warn" | "error"

@@ -24,7 +24,6 @@ export interface ReadingEvent {
   readonly property: string
   readonly value: unknown
   readonly time: string
-  readonly received: string
   readonly tags: unknown
   readonly quality: number
 }
@@ -41,14 +40,13 @@ export function messageEvent({ topic, payload }: TopicMessage, now: number): Mes
 }
 
 export function readingEvent(reading: Reading): ReadingEvent {
-  const { device, property, value, text, json, time, received, tags, quality } = reading
+  const { device, property, value, text, json, time, tags, quality } = reading
   return {
     type: "reading",
     device,
     property,
     value: json === null ? (text ?? value) : JSON.parse(json),
     time: isoTime(time),
-    received: isoTime(received),
     tags: JSON.parse(tags),
     quality,
   }

@@ -29,6 +29,15 @@ function open(limit: number, maxBytes?: number): Made {
 }
 
 describe("a topic table", () => {
+  test("keeps nothing of a topic that is for one message alone", () => {
+    const made: string[] = []
+    const isBrief = (name: string): boolean => name.startsWith("once/")
+    const table = new TopicTable({ limit: 10, random, isBrief, create: (name) => made.push(name) })
+    const find = (topic: string): string => table.find(Buffer.from(topic), 0, topic.length).name
+    expect(["once/1", "often", "once/1", "often"].map(find)).toEqual(["once/1", "often", "once/1", "often"])
+    expect([made, table.size, table.bytes]).toEqual([["once/1", "often", "once/1"], 1, 5])
+  })
+
   test("makes a value once for each topic, and knows topics by all their bytes", () => {
     const { table, made, find } = open(1_000, 100_000)
     const topics = ["", "a", "b", "ab", "abc", "abcd", "abcde", "é", "€/😀", "x".repeat(65_535)]

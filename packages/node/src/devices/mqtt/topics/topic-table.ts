@@ -3,6 +3,7 @@
  *
  * B1 At most `limit` topics and `maxBytes` of their names are kept. When one more comes, a hand goes round and takes the
  *    first that nobody asked for since it passed last; a topic seen once goes before one seen often.
+ *    Topics that are for one message alone are not kept.
  * B2 The hash is keyed, so that nobody can make the table slow by choosing topics.
  */
 import type { Random } from "@brume/core"
@@ -14,6 +15,8 @@ export interface TopicTableOptions<T> {
   /** Of their names, in UTF-8. @default 64 times the limit */
   readonly maxBytes?: number
   readonly random: Random
+  /** Whether a topic is for one message alone. @default none is */
+  readonly isBrief?: ((name: string) => boolean) | undefined
   /** Makes what belongs to a topic that is not known (any more). */
   readonly create: (name: string) => T
 }
@@ -40,16 +43,18 @@ export class TopicTable<T> {
   readonly #limit: number
   readonly #maxBytes: number
   readonly #create: (name: string) => T
+  readonly #isBrief: (name: string) => boolean
   readonly #key: Int32Array
   #buckets: (Slot<T> | undefined)[] = new Array(firstBuckets).fill(undefined)
   readonly #slots: Slot<T>[] = []
   #hand = 0
   #bytes = 0
 
-  constructor({ limit, maxBytes = limit * 64, random, create }: TopicTableOptions<T>) {
+  constructor({ limit, maxBytes = limit * 64, random, create, isBrief = () => false }: TopicTableOptions<T>) {
     this.#limit = limit
     this.#maxBytes = maxBytes
     this.#create = create
+    this.#isBrief = isBrief
     const seed = random.bytes(8)
     this.#key = new Int32Array(Uint8Array.from(seed).buffer)
   }
@@ -84,7 +89,7 @@ export class TopicTable<T> {
     buffer.copy(bytes, 0, start, end)
     const slot: Slot<T> = { name, bytes, value, hash, next: undefined, place: 0, isUsed: false }
     // Larger than all the room there is: not worth forgetting everybody else.
-    if (bytes.length > this.#maxBytes) return slot
+    if (bytes.length > this.#maxBytes || this.#isBrief(name)) return slot
     while (
       this.#slots.length > 0 &&
       (this.#slots.length >= this.#limit || this.#bytes + bytes.length > this.#maxBytes)
