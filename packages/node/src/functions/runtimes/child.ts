@@ -52,7 +52,7 @@ export class Child {
   #owner: ChildOwner = ownerless
   #pid: number | undefined
   #streams: Streams | undefined
-  #openStreams = 3
+  readonly #openStreams = new Set<Readable>()
   #outgoing: string[] = []
   #reason: string | undefined
   #saysMemory = false
@@ -104,19 +104,16 @@ export class Child {
     this.#streams = streams
     if (this.#reason !== undefined) this.#killGroup()
     const { channel, stdout, stderr } = streams
+    for (const stream of streamsOf(streams)) this.#openStreams.add(stream)
     channel.on("data", (chunk: Buffer) => this.#read(chunk))
-    channel.on("end", () => {
-      this.#drain ??= this.#clock.after(drainMs, () => this.stop("it closed its socket"))
-    })
+    channel.on("end", () => this.#closed(channel))
     this.#listen("stdout", stdout)
     this.#listen("stderr", stderr)
     for (const stream of streamsOf(streams)) {
       stream.on("error", () => {})
-      stream.on("close", () => {
-        this.#openStreams--
-        this.#endWhenRead()
-      })
-      stream.resume()
+      // It may have come and gone while the others were waited for.
+      if (stream.destroyed) this.#closed(stream)
+      else stream.on("close", () => this.#closed(stream)).resume()
     }
     if (this.#outgoing.length > 0) this.#flush()
   }
@@ -130,8 +127,16 @@ export class Child {
     this.#endWhenRead()
   }
 
+  /** A stream has ended. Without its channel a process is of no use. */
+  #closed(stream: Readable): void {
+    this.#openStreams.delete(stream)
+    if (stream === this.#streams?.channel && this.#exit === undefined)
+      this.#drain ??= this.#clock.after(drainMs, () => this.stop("it closed its socket"))
+    this.#endWhenRead()
+  }
+
   #endWhenRead(): void {
-    if (this.#exit !== undefined && this.#openStreams === 0) this.#end()
+    if (this.#exit !== undefined && this.#openStreams.size === 0) this.#end()
   }
 
   #flush(): void {
