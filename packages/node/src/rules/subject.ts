@@ -70,9 +70,6 @@ export class Subject implements Touched {
   awaited = 0
   /** When it was last heard, for rules on silence; stored only where no reading in the log says it. µs since 1970 UTC. */
   heardUs = 0
-  /** The newest time that it said, and when that was: what is older comes late. µs since 1970 UTC. */
-  newestUs = 0
-  newestAtUs = 0
   #storesHeard = false
   #isStored = false
   readonly #store: StateStore
@@ -82,7 +79,6 @@ export class Subject implements Touched {
     this.key = key
     this.of = of
     this.restore()
-    this.newestUs = this.seen?.time ?? 0
   }
 
   /** Its condition holds no more. @param keepsSeen whether the rule needs what was seen last */
@@ -97,7 +93,6 @@ export class Subject implements Touched {
     if (this.phase !== "idle") this.since += byUs
     if (this.quietUntil > 0) this.quietUntil += byUs
     if (this.heardUs > 0) this.heardUs += byUs
-    this.newestAtUs += byUs
     this.awaited = 0
   }
 

@@ -162,6 +162,27 @@ test("a clock that was far ahead and is set back does not silence windows", asyn
   await rig.windows.close()
 })
 
+test("what devices with wild clocks open has a limit, and all bytes come back when the rule goes", async () => {
+  const rig = await WindowsRig.open(connection, { bytes: 2 ** 20, groups: 5_000 })
+  rig.windows.set(windowed("n", everySecond))
+  await rig.windows.begin()
+  const start = rig.clock.now()
+  // Each in a window of its own, years ahead.
+  for (let at = 0; at < 5_000; at++)
+    rig.append([{ device: `d${at}`, property: "t", time: start + at * 3_600 * second, value: 1 }])
+  await rig.settle()
+  const status = rig.windows.status("n")!
+  expect(status.overflowed).toBeGreaterThan(1_000)
+  expect(status.bytes).toBeLessThanOrEqual(2 ** 20)
+  // Those that are due are told all the same.
+  await rig.run(1_100)
+  expect(said(rig)).toEqual([{ device: "d0", startUs: start, revision: 0, n: 1 }])
+  rig.windows.delete("n")
+  rig.windows.set(windowed("n", everySecond))
+  expect(rig.windows.status("n")).toMatchObject({ bytes: 0, open: 0 })
+  await rig.windows.close()
+})
+
 test("groups, windows and values have limits; what they keep out is counted and said once", async () => {
   const rig = await WindowsRig.open(connection, { groups: 2, exactValues: 100 })
   rig.windows.set(windowed("p", { ...everySecond, select: "quantile_cont(value, 0.5) AS p, count(*) AS n" }))
