@@ -107,6 +107,7 @@ test("a secret comes from stdin, is listed without its value, and is deleted", a
     stderr: "The secret chat is set.\n",
   })
   expect((await at_(["secret", "set", "empty"], "\n")).code).toBe(2)
+  expect((await at_(["secret", "set", "empty"])).code).toBe(2)
   const list = (await at_(["secret", "list"])).stdout
   expect(list).toMatch(/^chat +now$/m)
   expect(list).not.toContain("sesame")
