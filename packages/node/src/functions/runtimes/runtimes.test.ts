@@ -43,6 +43,8 @@ test("without a sandbox functions run, and say so", async () => {
     expect(bed.pool.status()).toMatchObject({ sandbox: "unsandboxed", instances: 1 })
     expect(Object.keys((await bed.call("environment")) as object)).not.toContain("BRUME_TRIAL_SECRET")
     expect((await bed.error("bufferBomb")).message).toContain("memory limit of 128 MiB")
+    // Not before the next process is there, however slow the machine.
+    expect(await bed.call("echo", { value: 2 })).toBe(2)
     expect((await bed.error("loop", {}, 200)).code).toBe("function_timeout")
   }
 })
