@@ -280,7 +280,7 @@ describe.sequential("console", () => {
 
     await automation.getByRole("tab", { name: "functions" }).click()
     await automation.getByText("No functions yet.").waitFor(patience)
-    const code = "exports.default = (event, ctx) => { ctx.log.warn(`was told ${event.what}`); return event.what }"
+    const code = "exports.default = ({ what }, ctx) => { ctx.log.warn('was told ' + what); return what }"
     await send("POST", "/v1/functions/teller/deploy", {
       document: document("Function", "teller", { runtime: "javascript", entry: "teller.js" }),
       files: { "bundle.cjs": code },
