@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process"
 import { afterAll, describe, expect, test } from "vitest"
 import { systemClock } from "../../ambient/system-clock.ts"
 import { Child, type Ending } from "./child.ts"
-import { createHelperStarter } from "./helper-starter.ts"
+import { createHelperStarter } from "./starter-process.ts"
 import { directStarter, type Starter } from "./starter.ts"
 
 interface Watched {

@@ -9,7 +9,7 @@
 import type { Clock, Closeable, FunctionRuntime, Logger, Metrics } from "@brume/core"
 import { holdToOneProcessor } from "./busy-process.ts"
 import type { Driver } from "./driver.ts"
-import { createHelperStarter } from "./helper-starter.ts"
+import { createHelperStarter } from "./starter-process.ts"
 import { createPool } from "./instance-pool.ts"
 import { Launcher } from "./launcher.ts"
 import { createNodeDriver } from "./node-driver.ts"
