@@ -27,6 +27,9 @@ export interface EpisodesOptions {
 
 /** When what is due and was refused is tried again. µs */
 const retryUs = 1_000_000
+/** Of a rule's silence: for so long the log need not know that a topic was heard again. */
+export const unsaidShare = 0.25
+
 export interface Occasion {
   readonly scene: Scene
   readonly gathering: Gathering
@@ -126,7 +129,14 @@ export class Episodes {
   }
 
   #hear(rule: EpisodicRule, subject: Subject, occasion: Occasion): void {
-    subject.hear(occasion.gathering.nowUs)
+    const { gathering } = occasion
+    if (typeof subject.of !== "string") subject.hear(gathering.nowUs)
+    else if (subject.isKnownAsHeard(gathering.nowUs, rule.silenceUs * unsaidShare)) subject.heardUs = gathering.nowUs
+    else {
+      // No reading in the log says when a message came.
+      subject.hearFrom(gathering.nowUs)
+      gathering.touch(subject)
+    }
     if (subject.phase === "active") this.#clear(rule, subject, occasion)
     this.await(rule, subject)
   }

@@ -8,12 +8,12 @@
  * - U3 A reading costs what the rules of its own series cost: others do not slow it down.
  * - U4 A rule ends soon, whatever it says (X1 in expression/language.ts), and never fires without end (tallies.ts). What
  *   fails in it is counted and shown, and harms nothing else: readings are stored whatever rules do.
- * - U5 Memory is bounded: a rule remembers a series, from when its condition holds first, in some 500 bytes, all rules together
+ * - U5 Memory is bounded: a rule remembers a series, from when its condition holds first, in some 800 bytes, all rules together
  *   {@link maxSubjects} of them; its conditions take some kB; waiting things are at most as many as there are remembered ones.
  *
  * The parts: rule-spec.ts (what a document says), compile-rule.ts, expression/ (CEL), action.ts; reading-rules.ts,
- * topic-rules.ts, time-rules.ts (what meets what); episodes.ts (how it goes on), subject.ts (memory), evaluation.ts (one
- * commit's share), deadlines.ts, silences.ts.
+ * topic-rules.ts, window-rules.ts, time-rules.ts (what meets what); episodes.ts (how it goes on), subject.ts and memory.ts
+ * (what is remembered), evaluation.ts (one commit's share), deadlines.ts, silences.ts; windows/ and trial/ have pages of their own.
  *
  * It is not the executor of anything: that is effects/.
  */

@@ -71,6 +71,7 @@ export class Subject implements Touched {
   /** When it was last heard, for rules on silence; stored only where no reading in the log says it. µs since 1970 UTC. */
   heardUs = 0
   #storesHeard = false
+  #storedHeardUs = 0
   #isStored = false
   readonly #store: StateStore
 
@@ -102,6 +103,11 @@ export class Subject implements Touched {
     this.#storesHeard = true
   }
 
+  /** Whether the log says that it was heard within so long. */
+  isKnownAsHeard(nowUs: number, withinUs: number): boolean {
+    return this.#storesHeard && nowUs - this.#storedHeardUs < withinUs
+  }
+
   /** A reading says when it was heard. */
   hear(us: number): void {
     this.heardUs = us
@@ -113,6 +119,7 @@ export class Subject implements Touched {
     const isEmpty = phase === "idle" && quietUntil === 0 && seen === undefined && !this.#storesHeard
     if (isEmpty && !this.#isStored) return undefined
     this.#isStored = !isEmpty
+    this.#storedHeardUs = heardUs
     const stored: Stored = {
       ...(phase === "idle" ? {} : { p: phase, s: since }),
       ...(quietUntil === 0 ? {} : { q: quietUntil }),
@@ -130,6 +137,7 @@ export class Subject implements Touched {
     this.since = stored.s ?? 0
     this.quietUntil = stored.q ?? 0
     this.#storesHeard = stored.h !== undefined
+    this.#storedHeardUs = stored.h ?? 0
     this.heardUs = Math.max(this.heardUs, stored.h ?? 0)
     this.seen = stored.r
   }

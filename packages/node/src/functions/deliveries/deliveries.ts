@@ -31,6 +31,8 @@ export interface BuryReason {
 
 const mostEvents = 10_000
 const mostBytes = 64 * 1_048_576
+/** Of the events of one call, as they weigh in memory: a process takes 16 MiB of JSON. */
+const mostCallBytes = 8 * 1_048_576
 const firstPauseMs = 200
 const longestPauseMs = 30_000
 /** Says that nothing was begun. */
@@ -49,6 +51,7 @@ interface Gathering {
   readonly deliveries: Delivery[]
   readonly timer: Timer
   size: number
+  bytes: number
 }
 
 export class Deliveries {
@@ -149,16 +152,23 @@ export class Deliveries {
   /** E3 */
   #gather(delivery: Delivery, { name, batch }: DeliveryGroup): void {
     const size = sizeOf(delivery)
-    // What does not fit into this call begins the next one.
-    if ((this.#gathering.get(name)?.size ?? 0) + size > batch.size) this.#gathered(name)
     let gathering = this.#gathering.get(name)
+    // What does not fit into this call begins the next one.
+    const isTooMuch =
+      gathering !== undefined &&
+      (gathering.size + size > batch.size || gathering.bytes + delivery.weight > mostCallBytes)
+    if (isTooMuch) {
+      this.#gathered(name)
+      gathering = undefined
+    }
     if (gathering === undefined) {
       const timer = this.#options.clock.after(batch.waitMs, () => this.#gathered(name))
-      gathering = { deliveries: [], timer, size: 0 }
+      gathering = { deliveries: [], timer, size: 0, bytes: 0 }
       this.#gathering.set(name, gathering)
     }
     gathering.deliveries.push(delivery)
     gathering.size += size
+    gathering.bytes += delivery.weight
     if (gathering.size >= batch.size) this.#gathered(name)
   }
 

@@ -69,6 +69,7 @@ test.each([
   ["avg(value) AS a FROM readings", "has FROM, where a comma or the end belongs"],
   ["avg(value) AS device", "names a column device, as windows do themselves"],
   ["avg(value) AS in", "names a column in, which conditions keep for themselves"],
+  ["avg(value) AS timeUs", "names a column timeUs, which conditions keep for themselves"],
   ["avg(value) AS a, min(value) AS a", "has two columns of the name a"],
   ["avg(value * 2) AS a", "has * in avg(), which is written avg(value)"],
   ["quantile_cont(value, 95) AS p", "has quantile_cont(value, 95), but it is quantile_cont(value, 0.95)"],

@@ -57,6 +57,34 @@ test("what a crash leaves open is rebuilt, what was told is not told again, and 
   await rig.windows.close()
 })
 
+test("more readings than one statement gives are read again too, those that come meanwhile among them", async () => {
+  const rig = await WindowsRig.open(connection)
+  const rule = windowed("n", { type: "tumbling", size: "10m", by: [], select: "count(*) AS n, sum(value) AS total" })
+  rig.windows.set(rule)
+  await rig.windows.begin()
+  const start = rig.clock.now()
+  const part = (from: number) =>
+    Array.from({ length: 10_000 }, (_, at) => ({
+      device: "a",
+      property: "t",
+      time: start + from + at,
+      value: from + at,
+    }))
+  for (let from = 0; from < 120_000; from += 10_000) rig.append(part(from))
+  await rig.settle()
+  await rig.crash()
+  rig.windows.set(rule)
+  const begun = rig.windows.begin()
+  rig.append(part(120_000))
+  await new Promise<void>((resolve) => setImmediate(resolve))
+  rig.append(part(130_000))
+  await begun
+  rig.append(part(140_000))
+  await rig.run(600_500)
+  expect(rig.told.map(({ scope }) => [scope.n, scope.total])).toEqual([[150_000, (149_999 * 150_000) / 2]])
+  await rig.windows.close()
+})
+
 test("results that the store refuses are told again, once, and in their order", async () => {
   const rig = await WindowsRig.open(connection)
   rig.windows.set(windowed("mean", everySecond))
