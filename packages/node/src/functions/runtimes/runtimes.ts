@@ -9,12 +9,12 @@
 import type { Clock, Closeable, FunctionRuntime, Logger, Metrics } from "@brume/core"
 import { holdToOneProcessor } from "./busy-process.ts"
 import type { Driver } from "./driver.ts"
-import { createRemoteStarter } from "./remote-starter.ts"
 import { createPool } from "./instance-pool.ts"
 import { Launcher } from "./launcher.ts"
 import { createNodeDriver } from "./node-driver.ts"
 import type { Pool, PoolOptions } from "./pool.ts"
 import { createPythonDriver, type PythonDriver } from "./python-driver.ts"
+import { createRemoteStarter } from "./remote-starter.ts"
 import { chooseSandbox, type FunctionsMachine, withoutSandbox } from "./sandbox/inspect-machine.ts"
 import type { Sandbox } from "./sandbox/sandbox.ts"
 
