@@ -19,6 +19,7 @@ const forms = {
   "rules-kill": "test/e2e/rules-kill.test.ts",
   "commands-kill": "test/e2e/commands-kill.test.ts",
   "loop-kill": "test/e2e/loop-kill.test.ts",
+  "windows-kill": "test/e2e/windows-kill.test.ts",
 }
 if (!(name in forms)) {
   console.error(`Usage: npm run soak -- ${Object.keys(forms).join(" | ")} [--rounds N] [--packets N] [--seed N]`)

@@ -38,7 +38,7 @@ export async function call(options: { readonly rounds: number; readonly scale: n
     { name: "typescript", measure: () => measureLanguage("javascript", calls) },
     { name: "python", measure: () => measureLanguage("python", calls) },
     ...(hasMoleculer ? [{ name: "moleculer", measure: () => measureMoleculer(calls / 4) }] : []),
-    { name: "neighbour", measure: () => measureNeighbour(Math.max(1, 4 * options.scale)) },
+    { name: "neighbour", measure: () => measureNeighbour(Math.max(1, 6 * options.scale)) },
   ]
   const summary = await runRounds(contenders, options.rounds)
   const of = (name: string, figure: string): number | undefined => medianOf(summary, name, figure)
@@ -85,7 +85,7 @@ async function measureLanguage(language: Language, calls: number): Promise<Figur
   const pool = open(runtimes, language)
   const warm = await measureCalls(() => invoke(pool), calls)
   const prewarmed: number[] = []
-  for (let start = 0; start < 15; start++) {
+  for (let start = 0; start < 9; start++) {
     // Until the blank is up, with room to spare.
     await pause(350)
     prewarmed.push(await measureStart(runtimes, language))
@@ -94,7 +94,7 @@ async function measureLanguage(language: Language, calls: number): Promise<Figur
   const bare = await openRuntimes({ blanks: 0 })
   await bare.inspect()
   const cold: number[] = []
-  for (let start = 0; start < 15; start++) cold.push(await measureStart(bare, language))
+  for (let start = 0; start < 9; start++) cold.push(await measureStart(bare, language))
   await bare.close()
   return { ...warm, "cold start ms": quantile(cold, 0.5), "prewarmed start ms": quantile(prewarmed, 0.5) }
 }

@@ -232,6 +232,67 @@ describe.sequential("console", () => {
     expect(watched.foreign).toEqual([])
   })
 
+  test("shows alarms as they come, lets people see to them, and lists rules, functions with logs, and commands", async (ctx) => {
+    needBrowser(ctx)
+    const send = async (method: string, path: string, body?: object): Promise<void> => {
+      const answer = await node.request(path, {
+        method,
+        headers: { "content-type": "application/json" },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      })
+      if (!answer.ok) throw new Error(await answer.text())
+    }
+    const document = (kind: string, name: string, spec: object): object => ({
+      ...{ apiVersion: "brume.dev/v1", kind },
+      ...{ metadata: { name }, spec },
+    })
+    await using watched = await openPage(browser, node.url)
+    const { page } = watched
+    await page.goto(`${node.url}/#token=${node.token}`)
+    const alarms = page.getByRole("region", { name: "Alarms" })
+    await alarms.getByText("nothing is raised").waitFor(patience)
+    await page.getByText("No rules yet.").waitFor(patience)
+    await send(
+      "POST",
+      "/v1/documents",
+      document("Rule", "thawing", {
+        on: { device: "hall-b/+", property: "temperature" },
+        ...{ when: "value > -15", clearWhen: "value < -17", severity: "critical" },
+        actions: [
+          { alarm: { name: "thawing", message: "{{ device }} is at {{ value }}" } },
+          { command: { device: "{{ device }}", name: "boost", input: { minutes: 5 } } },
+        ],
+      }),
+    )
+    await write({ device: "hall-b/freezer", property: "temperature", value: -9 })
+    await alarms.getByText("hall-b/freezer is at -9").waitFor(patience)
+    await page.getByRole("button", { name: "1 alarm" }).waitFor(patience)
+    expect(await page.title()).toMatch(/^\(1\) /)
+    await alarms.getByRole("button", { name: "Acknowledge" }).click()
+    await alarms.getByText(/seen by/).waitFor(patience)
+    const automation = page.getByRole("region", { name: "Automation" })
+    await automation.getByRole("row", { name: /thawing.*holds for 1/ }).waitFor(patience)
+    await automation.getByRole("tab", { name: "commands" }).click()
+    // Nobody is there to take it.
+    await automation.getByRole("row", { name: /hall-b\/freezer boost .*rule\/thawing failed/ }).waitFor(patience)
+    await write({ device: "hall-b/freezer", property: "temperature", value: -19 })
+    await alarms.getByText("1 over").waitFor(patience)
+
+    await automation.getByRole("tab", { name: "functions" }).click()
+    await automation.getByText("No functions yet.").waitFor(patience)
+    const code = "exports.default = ({ what }, ctx) => { ctx.log.warn('was told ' + what); return what }"
+    await send("POST", "/v1/functions/teller/deploy", {
+      document: document("Function", "teller", { runtime: "javascript", entry: "teller.js" }),
+      files: { "bundle.cjs": code },
+      acceptUnsandboxed: true,
+    })
+    await automation.getByRole("row", { name: /teller javascript/ }).waitFor(patience)
+    await send("POST", "/v1/functions/teller/invoke", { what: "something" })
+    await automation.getByRole("log").getByText("was told something").waitFor(patience)
+    expect(watched.errors).toEqual([])
+    expect(watched.foreign).toEqual([])
+  })
+
   test("fits a phone", async (ctx) => {
     needBrowser(ctx)
     await using watched = await openPage(browser, node.url, { viewport: { width: 360, height: 740 }, hasTouch: true })

@@ -102,6 +102,38 @@ test("the demo says ready, fills in the past, goes on live, ends cleanly, and go
   expect(await second.interrupt()).toBe(0)
 })
 
+test("the demo's node acts: rules, functions in both languages, and devices that do what they are told", {
+  timeout: 120_000,
+}, async () => {
+  await using folder = await temporaryFolder()
+  await using demo = await startDemo(folder.path, ["--data", join(folder.path, "site"), ...small, "--speed", "60"])
+  const client = createClient({ url: demo.url, token: demo.token })
+  const functions = async () => new Map((await client.functions.list()).map(({ name, state }) => [name, state]))
+  await until("both functions run", async () => (await functions()).get("drift") === "ready", 60_000)
+  expect([...(await functions()).values()]).toEqual(["ready", "ready"])
+  // A door that stays open warms the fridge: an alarm, a command of the rule, and a report when it is closed.
+  const device = "pharmacy/vaccine-fridge"
+  await until("the fridge listens", async () => {
+    const told = await client.commands.send({ device, command: "open-door", input: { minutes: 60 } })
+    return told.state === "done"
+  })
+  const boosted = async (): Promise<boolean> => {
+    for await (const { command, state, source } of client.commands.list())
+      if (command === "boost" && state === "done" && source.startsWith("rule/")) return true
+    return false
+  }
+  await until("it is cooled harder", boosted, 90_000)
+  expect(await client.alarms.get(`vaccine-too-warm@${device}`)).toMatchObject({ severity: "critical" })
+  await client.commands.send({ device, command: "close-door" })
+  const said = async (): Promise<string> => {
+    let text = ""
+    for await (const { message } of client.functions.logs("door-report")) text += `${message}\n`
+    return text
+  }
+  await until("the function reports the door", async () => (await said()).includes(`The door of ${device} was open`))
+  expect(await demo.interrupt()).toBe(0)
+})
+
 test("a site of the demo ends at once while it still fills in its past", async () => {
   await using folder = await temporaryFolder()
   await using demo = await startDemo(folder.path, [

@@ -1,5 +1,5 @@
 /** No process of a function outlives the daemon, however that ends: endless loops, blank ones, what they started. */
-import { execFileSync, spawn } from "node:child_process"
+import { execFileSync, spawn, spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { expect, test } from "vitest"
 
@@ -36,12 +36,26 @@ function descendants(of: number): string[] {
   return found.map(({ name }) => name)
 }
 
-test.each([
-  ["auto", "SIGKILL"],
-  ["none", "SIGKILL"],
-  ["auto", "SIGTERM"],
-] as const)("sandbox %s, %s", async (sandbox, signal) => {
-  const daemon = spawn(process.execPath, [host, sandbox], { stdio: ["ignore", "pipe", "inherit"] })
+/** A user that is nobody here. */
+const stranger = 12_345
+
+test.for([
+  ["auto", "SIGKILL", undefined],
+  ["none", "SIGKILL", undefined],
+  ["auto", "SIGTERM", undefined],
+  ["auto", "SIGKILL", stranger],
+] as const)("sandbox %s, %s, user %s", async ([sandbox, signal, user], { skip }) => {
+  const identity = user === undefined ? {} : { uid: user, gid: user }
+  if (user !== undefined) {
+    if (process.getuid?.() !== 0) return skip("only root can be somebody else")
+    const reads = spawnSync(
+      process.execPath,
+      ["-e", "require('node:fs').readFileSync(process.argv[1])", host],
+      identity,
+    )
+    if (reads.status !== 0) return skip("others than root cannot read this folder")
+  }
+  const daemon = spawn(process.execPath, [host, sandbox], { stdio: ["ignore", "pipe", "inherit"], ...identity })
   await new Promise((resolve) => daemon.stdout.once("data", resolve))
   const children = descendants(daemon.pid!)
   expect(children.length).toBeGreaterThanOrEqual(4)

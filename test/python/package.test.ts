@@ -14,7 +14,7 @@ test.for([
   "test_functions",
   "test_node",
   "test_kill",
-])("%s", { timeout: 150_000 }, async (module, { skip }) => {
+])("%s", { timeout: 270_000 }, async (module, { skip }) => {
   if (reason !== undefined) skip(reason)
   for (const why of await runUnittest(module)) console.log(`${module}, in part skipped: ${why}`)
 })

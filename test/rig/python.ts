@@ -46,7 +46,7 @@ export function runPython(
 /** Runs one module of python/tests; throws with what unittest said. Resolves to the reasons of what was skipped. */
 export async function runUnittest(module: string): Promise<string[]> {
   const args = ["-W", "error::ResourceWarning", "-m", "unittest", "-v", module]
-  const { code, stderr } = await runPython(args, { cwd: `${root}python/tests` })
+  const { code, stderr } = await runPython(args, { cwd: `${root}python/tests`, timeoutMs: 240_000 })
   const ran = Number(/^Ran (\d+) tests?/m.exec(stderr)?.[1] ?? 0)
   const skipped = [...stderr.matchAll(/ skipped ['"](.*)['"]$/gm)].map(([, reason]) => reason ?? "")
   if (code !== 0 || ran + skipped.length === 0 || /^Exception ignored in/m.test(stderr)) {

@@ -20,6 +20,8 @@ export interface TerminalOptions {
   readonly folder?: string
   /** What is piped in; without it, stdin is a terminal. */
   readonly input?: string | AsyncIterable<Uint8Array>
+  /** What somebody types without its being shown. */
+  readonly typed?: string
   /** A terminal of this width; a pipe without it. */
   readonly columns?: number
 }
@@ -48,6 +50,7 @@ export function recordedTerminal(options: TerminalOptions = {}): RecordedTermina
     folder: options.folder ?? "/nonexistent",
     input: typeof input === "string" ? pieceOf(input) : (input ?? pieceOf("")),
     isInputTerminal: input === undefined,
+    readHidden: async () => options.typed ?? "",
     out: out.output,
     notes: notes.output,
     signal: ending.signal,

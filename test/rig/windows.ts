@@ -2,7 +2,7 @@
 import type { Appended, KeyedRecord, QueryParameter, QueryRow, ReadingBatch } from "@brume/core"
 import { batchOf, type FogError, type Reading, SeriesCache } from "@brume/core"
 import { nullMetrics, SilentLogger, VirtualClock } from "@brume/testkit"
-import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api"
+import { type DuckDBConnection, DuckDBInstance, DuckDBTimestampValue } from "@duckdb/node-api"
 import type { WindowLimits } from "../../packages/node/src/rules/windows/limits.ts"
 import { compileWindow } from "../../packages/node/src/rules/windows/window-plan.ts"
 import type { WindowResult } from "../../packages/node/src/rules/windows/window-result.ts"
@@ -130,13 +130,21 @@ export class WindowsRig {
     const added = this.store.readings.slice(this.#inTable)
     this.#inTable = this.store.readings.length
     if (added.length === 0) return
-    const rows = added.map(
-      ({ time, received, device, property, value, text, epoch, seq }) =>
-        `(make_timestamp(${time}), make_timestamp(${received}), '${device}', '${property}', ${value}, ${
-          text === null ? "NULL" : `'${text}'`
-        }, '${epoch}', ${seq})`,
-    )
-    await this.#connection.run(`INSERT INTO readings VALUES ${rows.join(", ")}`)
+    const appender = await this.#connection.createAppender("readings")
+    for (const { time, received, device, property, value, text, epoch, seq } of added) {
+      appender.appendTimestamp(new DuckDBTimestampValue(BigInt(time)))
+      appender.appendTimestamp(new DuckDBTimestampValue(BigInt(received)))
+      appender.appendVarchar(device)
+      appender.appendVarchar(property)
+      if (value === null) appender.appendNull()
+      else appender.appendDouble(value)
+      if (text === null) appender.appendNull()
+      else appender.appendVarchar(text)
+      appender.appendVarchar(epoch)
+      appender.appendBigInt(BigInt(seq))
+      appender.endRow()
+    }
+    appender.closeSync()
   }
 }
 

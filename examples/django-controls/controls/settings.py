@@ -1,4 +1,4 @@
-"""Settings: no database and no accounts. Whoever reaches this page may command devices: it is for this machine alone."""
+"""No database and no accounts: whoever reaches this page may command devices, so it is for this machine alone."""
 
 import os
 import secrets

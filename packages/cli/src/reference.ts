@@ -81,6 +81,7 @@ function pageTerminal(): { readonly terminal: Terminal; take(): string } {
       folder: "",
       input: noInput(),
       isInputTerminal: false,
+      readHidden: async () => "",
       out,
       notes: out,
       signal: new AbortController().signal,

@@ -19,6 +19,8 @@ export interface Terminal {
   readonly folder: string
   readonly input: AsyncIterable<Uint8Array>
   readonly isInputTerminal: boolean
+  /** A line that somebody types at the terminal, and that is not shown. */
+  readHidden(): Promise<string>
   /** Results, and nothing else. */
   readonly out: Output
   /** Notices, progress and errors. */
@@ -57,12 +59,35 @@ export function systemTerminal(): Terminal {
     folder: process.cwd(),
     input: process.stdin,
     isInputTerminal: process.stdin.isTTY === true,
+    readHidden: () => readHidden(process.stdin, () => onSignal("SIGINT")),
     out: outputOf(process.stdout, () => ending.abort(new Ended("nobody reads the output any more", 0))),
     notes: outputOf(process.stderr, () => {}),
     signal: ending.signal,
     releaseSignals() {
       for (const [name, listener] of listeners) process.off(name, listener)
     },
+  }
+}
+
+/** In raw mode nothing is echoed, and the keys that end or correct a line are ours to know. */
+async function readHidden(stdin: NodeJS.ReadStream, onInterrupt: () => void): Promise<string> {
+  const line: string[] = []
+  stdin.setRawMode(true)
+  try {
+    for await (const piece of stdin) {
+      for (const key of String(piece)) {
+        if (key === "\r" || key === "\n" || key === "\u0004") return line.join("")
+        if (key === "\u0003") {
+          onInterrupt()
+          return ""
+        }
+        if (key === "\u007f" || key === "\b") line.pop()
+        else line.push(key)
+      }
+    }
+    return line.join("")
+  } finally {
+    stdin.setRawMode(false)
   }
 }
 

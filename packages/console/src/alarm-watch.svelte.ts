@@ -3,6 +3,7 @@
  *
  * W1: a change that comes while the list is asked for wins over the list, which may be older.
  */
+import { isFogError } from "@brume/sdk"
 import type { Alarm, NodePort } from "./node-port.ts"
 
 /** Cleared alarms that are kept to be looked at. */
@@ -66,6 +67,8 @@ export class AlarmWatch {
       } catch (error) {
         if (signal.aborted) return
         this.failure = error as Error
+        // A token for some devices alone hears of no alarms.
+        if (isFogError(error, "forbidden")) return
         await new Promise((resolve) => setTimeout(resolve, retryMs))
         if (signal.aborted) return
       }

@@ -12,6 +12,8 @@ export interface NodeStatus {
   readonly diskBytes: number
   /** The token that asks may do everything. */
   readonly isAdmin: boolean
+  /** The token that asks is for some devices alone: what concerns all of them is not for it. */
+  readonly isLimited: boolean
 }
 
 /** Who speaks MQTT with the node, or may come back to a session. */

@@ -45,6 +45,7 @@ async function status(client: BrumeClient, signal: AbortSignal): Promise<NodeSta
     state: store.state,
     damagedRanges: store.damaged.length,
     diskBytes: store.logBytes + store.segmentBytes,
+    isLimited: token.devices !== undefined,
     isAdmin: token.scopes.includes("admin") && token.devices === undefined,
   }
 }

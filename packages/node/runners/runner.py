@@ -477,6 +477,7 @@ def _load(facts):
 
 def _main():
     os.set_inheritable(CHANNEL, False)
+    os.set_blocking(CHANNEL, True)
     sys.stdout.reconfigure(line_buffering=True)
     function = None
     flushed = monotonic()

@@ -261,6 +261,26 @@ test("a host that hangs is in doubt when its time is over, one that is not there
   expect(new Set(hanging.keys)).toEqual(new Set(stuck))
 }, 20_000)
 
+test("a node that stops does not wait for a host that hangs, and knows at its next start what is in doubt", async () => {
+  await using hanging = await host(() => undefined)
+  const store = new MemoryStore()
+  const settings = { "effects.webhooks.allow": "127.0.0.1", "effects.webhooks.timeoutMs": "10m" }
+  let [sent, waiting] = ["", ""]
+  {
+    await using at = await opened({ ...settings, "effects.webhooks.maxRunning": "1" }, store)
+    sent = await at.does({ ...webhook, url: hanging.url }, "sent")
+    waiting = await at.does({ ...webhook, url: hanging.url }, "waiting")
+    await expect.poll(() => hanging.keys).toEqual([sent])
+  }
+  await using good = await opened(settings, store)
+  expect(good.effects.get(sent)).toMatchObject({
+    state: "in-doubt",
+    message: expect.stringContaining("did not answer"),
+  })
+  // It was certainly not begun: it goes on.
+  await expect.poll(() => hanging.keys).toEqual([sent, waiting])
+}, 20_000)
+
 test.each([
   ..."localhost,chat.lan,chat.lan:8080,10.0.0.7,10.0.0.7:80,10.0.0.0/8,10.0.0.0/8:80,::1,fd00::/8,[::1]:80".split(","),
   ..."[fd00::/8]:443,::ffff:10.0.0.1,a,10.0.0.0/33,fd00::/129,h:0,h:70000,http://x,*,-a,a b,1.2.3.4/8/8,a/8,:80,[::1".split(

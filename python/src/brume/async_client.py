@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class AsyncClient:
-    """As :class:`brume.Client`, with ``await``. What is iterated there is a list here; live readings and streams are not.
+    """As :class:`brume.Client`, with ``await``. What is iterated there is a list here, save live readings and streams.
 
     A task that is cancelled no longer waits; its request ends by itself, within its time limit.
 

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from datetime import datetime, timezone
-from typing import Any, Iterable, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Iterable, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from .errors import BrumeError
 
@@ -15,6 +15,11 @@ ReadingInput = Union[Mapping[str, Any], Tuple[str, str, Any], Tuple[str, str, An
 
 _max_name_length = 512
 _unreadable = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+#: Names that were looked at: the same few come again and again.
+_good_names: Set[str] = set()
+#: Names remembered; beyond, all are forgotten.
+_max_good_names = 10_000
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _members = frozenset(("device", "property", "value", "values", "time", "tags", "quality"))
 
 
@@ -46,8 +51,8 @@ def encode_reading(given: ReadingInput, default_time: Optional[str] = None) -> L
     ``default_time`` is the time of a reading that has none, ISO 8601.
     """
     reading = _as_mapping(given)
-    unknown = sorted(str(name) for name in reading if name not in _members)
-    if unknown:
+    if not _members.issuperset(reading):
+        unknown = sorted(str(name) for name in reading if name not in _members)
         raise _refused("A reading", f"has the unknown member {unknown[0]!r}")
     device = _name("device", reading.get("device"))
     out: dict[str, Any] = {"device": device}
@@ -81,7 +86,7 @@ def encode_time(time: Any, device: str = "A reading") -> Union[str, int, float]:
         if time.tzinfo is None:
             raise _refused(device, "has a time without a time zone (use datetime.now(timezone.utc))")
         utc = time.astimezone(timezone.utc)
-        return utc.strftime("%Y-%m-%dT%H:%M:%S.") + f"{utc.microsecond:06d}Z"
+        return f"{utc.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
     if isinstance(time, str):
         return time
     if isinstance(time, (int, float)) and not isinstance(time, bool) and math.isfinite(time):
@@ -106,6 +111,8 @@ def _as_mapping(given: Any) -> Mapping[str, Any]:
 def _name(what: str, name: Any) -> str:
     if not isinstance(name, str):
         raise _refused(f"The {what}", "is missing" if name is None else f"is no text ({type(name).__name__})")
+    if name in _good_names:
+        return name
     if name == "":
         raise _refused(f"The {what}", "is empty")
     # The node counts UTF-16 code units.
@@ -113,6 +120,9 @@ def _name(what: str, name: Any) -> str:
         raise _refused(f"The {what} {name[:80]!r}", f"is longer than {_max_name_length} characters")
     if _unreadable.search(name):
         raise _refused(f"The {what} {name[:80]!r}", "contains a control character or half a surrogate pair")
+    if len(_good_names) >= _max_good_names:
+        _good_names.clear()
+    _good_names.add(name)
     return name
 
 
@@ -138,7 +148,7 @@ def _value(value: Any, where: str) -> Any:
 
 def _json(out: Mapping[str, Any], device: str) -> str:
     try:
-        text = json.dumps(out, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _encode(out)
         if not text.isascii():
             # Half a surrogate pair in a value is no UTF-8.
             text.encode()

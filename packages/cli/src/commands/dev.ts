@@ -15,12 +15,10 @@ import { connect } from "../connection.ts"
 import { tellFailure } from "../failure.ts"
 import { readFunctionFolder } from "../functions/folder.ts"
 import { Ended, type Terminal } from "../terminal.ts"
-import { type DeployFlags, writeLine } from "./function.ts"
+import { type DeployFlags, followLogs } from "./function.ts"
 
 /** Editors save a file in several steps; the folder is read when it has been quiet for so long. ms. */
 const quietMs = 80
-/** How long it waits before it follows the log again. ms. */
-const againMs = 500
 
 export async function dev([given]: readonly [string], flags: DeployFlags, terminal: Terminal): Promise<void> {
   const { notes, signal } = terminal
@@ -38,7 +36,12 @@ export async function dev([given]: readonly [string], flags: DeployFlags, termin
   tell(`Watching ${folder}; Ctrl-C ends it.`)
   let following: Promise<void> | undefined
   const follow = (which: string): void => {
-    following ??= followLogs(client, which, { flags, terminal })
+    following ??= followLogs(client, which, { flags, terminal, limit: 0 }).catch(async (error: unknown) => {
+      if (!isFogError(error)) throw error
+      await tellFailure(error, terminal, false)
+      // The next deployment begins anew.
+      following = undefined
+    })
   }
   signal.addEventListener("abort", () => changes.wake(), { once: true })
   if (name !== undefined) tell(`The function is ${name}: brume invoke ${name}${session.access}`)
@@ -73,25 +76,6 @@ async function deployAgain(client: BrumeClient, folder: string, { flags, termina
     if (!isFogError(error)) throw error
     await tellFailure(error, terminal, false)
     return undefined
-  }
-}
-
-/** Until the command ends, over connections that may break. */
-async function followLogs(client: BrumeClient, name: string, { flags, terminal }: At): Promise<void> {
-  const { signal } = terminal
-  let after = 0
-  while (!signal.aborted) {
-    try {
-      const options = { follow: true, after, limit: after === 0 ? 0 : 1_000, signal }
-      for await (const line of client.functions.logs(name, options)) {
-        after = line.seq
-        await writeLine(line, flags, terminal)
-      }
-    } catch (error) {
-      if (signal.aborted) return
-      if (!isFogError(error)) throw error
-    }
-    await new Promise<void>((resolve) => setTimeout(resolve, againMs))
   }
 }
 

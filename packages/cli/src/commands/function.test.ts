@@ -3,6 +3,7 @@ import { access, mkdir, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { expect, test, vi } from "vitest"
 import { brume, folder, type RecordedTerminal, recordedTerminal } from "../../../../test/rig/recorded-terminal.ts"
+import { problem, scriptedNode } from "../../../../test/rig/scripted-node.ts"
 import { type WholeNode, wholeNode } from "../../../../test/rig/whole-node.ts"
 import { defaultUrl } from "../connection.ts"
 import { run } from "../main.ts"
@@ -106,11 +107,39 @@ test("a secret comes from stdin, is listed without its value, and is deleted", a
     stderr: "The secret chat is set.\n",
   })
   expect((await at_(["secret", "set", "empty"], "\n")).code).toBe(2)
+  expect((await at_(["secret", "set", "empty"])).code).toBe(2)
   const list = (await at_(["secret", "list"])).stdout
   expect(list).toMatch(/^chat +now$/m)
   expect(list).not.toContain("sesame")
   expect((await at_(["secret", "delete", "chat"])).code).toBe(0)
   expect((await at_(["secret", "list", "--json"])).stdout).toBe("[]\n")
+})
+
+test("logs -f goes on over a connection that breaks and a node that starts anew, until Ctrl-C", async () => {
+  const line = (seq: number, message: string): string =>
+    `${JSON.stringify({ seq, time: "2025-01-01T00:00:00.000000Z", level: "info", message, version: 1 })}\n`
+  const answers = [line(7, "first"), undefined, line(8, "second"), line(1, "after the start")]
+  await using node = await scriptedNode((_seen, response) => {
+    const text = answers.shift()
+    if (text === undefined && answers.length > 0)
+      return problem(response, 503, { code: "functions_busy", retry: "later" })
+    response.writeHead(200, { "content-type": "application/x-ndjson" })
+    if (text === undefined) response.write("\n")
+    else response.end(text)
+  })
+  const terminal = recordedTerminal({})
+  const ended = run(["logs", "hello", "-f", "--lines", "5", "--url", node.url, "--token", "t"], terminal)
+  await expect.poll(terminal.stdout, { timeout: 10_000 }).toContain("after the start")
+  terminal.interrupt()
+  expect(await ended).toBe(0)
+  expect(terminal.stdout().match(/first|second|after the start/g)).toEqual(["first", "second", "after the start"])
+  expect(terminal.stderr()).toContain("trying again")
+  expect(node.requests.slice(0, 4).map(({ url }) => url.split("?")[1])).toEqual([
+    "limit=5&after=0&follow=true",
+    ...["limit=1000&after=7&follow=true", "limit=1000&after=7&follow=true", "limit=1000&after=8&follow=true"],
+  ])
+  const missing = await brume(["logs", "hello", "-f", "--url", "http://127.0.0.1:9", "--token", "t"])
+  expect(missing.code).toBe(3)
 })
 
 test("dev deploys what is saved, tells what is wrong with it, and shows what the function says", async () => {

@@ -1,5 +1,6 @@
 /** Functions on the command line: deployed, rolled back, called, listed, described, deleted, and what they say. */
-import type { DeployedFunction, FunctionLine, FunctionView } from "@brume/sdk"
+import { isFogError } from "@brume/core"
+import type { BrumeClient, DeployedFunction, FunctionLine, FunctionView } from "@brume/sdk"
 import { type ConnectionFlags, connect } from "../connection.ts"
 import { usageError } from "../failure.ts"
 import { readFunctionFolder } from "../functions/folder.ts"
@@ -86,12 +87,48 @@ export async function logs([name]: readonly [string], flags: LogsFlags, terminal
   if (!/^\d{1,4}$/.test(flags.lines) || Number(flags.lines) > 1_000)
     throw usageError(`--lines ${JSON.stringify(flags.lines)} cannot be used`, "Give a whole number from 0 to 1000.")
   const client = await connect(flags, terminal)
-  const options = { limit: Number(flags.lines), follow: flags.follow === true, signal }
-  try {
-    for await (const line of client.functions.logs(name, options)) await writeLine(line, flags, terminal)
-  } catch (error) {
-    // Ctrl-C is how one leaves.
-    if (!(signal.reason instanceof Ended) || signal.reason.exitCode !== 130) throw error
+  const limit = Number(flags.lines)
+  if (flags.follow === true) await followLogs(client, name, { flags, terminal, limit })
+  else for await (const line of client.functions.logs(name, { limit, signal })) await writeLine(line, flags, terminal)
+  // Ctrl-C is how one leaves what does not end by itself.
+  if (signal.reason instanceof Ended && signal.reason.exitCode !== 130) throw signal.reason
+}
+
+export interface Following {
+  readonly flags: FunctionFlags
+  readonly terminal: Terminal
+  /** Lines of those that were said already. */
+  readonly limit: number
+}
+
+/** How long it waits before it follows again what was broken off. ms. */
+const againMs = 500
+const mostLines = 1_000
+
+/** Until the command ends, over connections that break and nodes that start anew. Throws what is wrong at first. */
+export async function followLogs(client: BrumeClient, name: string, following: Following): Promise<void> {
+  const { flags, terminal } = following
+  const { signal, notes } = terminal
+  let { limit } = following
+  let after = 0
+  let isConnected = false
+  while (!signal.aborted) {
+    try {
+      for await (const line of client.functions.logs(name, { follow: true, after, limit, signal })) {
+        isConnected = true
+        after = line.seq
+        await writeLine(line, flags, terminal)
+      }
+      isConnected = true
+    } catch (error) {
+      if (signal.aborted) return
+      const mayPass = isFogError(error) && error.retry !== "never"
+      if (!isConnected || !mayPass) throw error
+      await notes.write(`${notes.paint.dim(`${error.message}; trying again`)}\n`)
+    }
+    // What was said meanwhile is not missed.
+    limit = mostLines
+    await new Promise<void>((resolve) => setTimeout(resolve, signal.aborted ? 0 : againMs))
   }
 }
 

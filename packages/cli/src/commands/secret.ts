@@ -20,20 +20,28 @@ export async function listSecrets(_none: readonly [], flags: SecretFlags, termin
 }
 
 export async function setSecret([name]: readonly [string], flags: SecretFlags, terminal: Terminal): Promise<void> {
-  const { input, isInputTerminal, notes, out } = terminal
-  if (isInputTerminal) await notes.write(`The value of ${name}, one line (it is shown as you type): `)
-  let value = ""
-  for await (const piece of input) {
-    value += Buffer.from(piece).toString()
-    if (isInputTerminal && value.includes("\n")) break
-  }
-  // A file, or echo, ends with a line break that is not meant.
-  value = value.replace(/\r?\n$/, "")
+  const value = await givenValue(name, terminal)
+  terminal.signal.throwIfAborted()
   if (value === "")
     throw usageError(`The secret ${name} has no value`, "Pipe it in: brume secret set NAME < file, or type it.")
   const secret = await (await connect(flags, terminal)).secrets.set(name, value)
-  if (flags.json === true) await out.write(`${JSON.stringify(secret)}\n`)
-  else await notes.write(`The secret ${name} is set.\n`)
+  if (flags.json === true) await terminal.out.write(`${JSON.stringify(secret)}\n`)
+  else await terminal.notes.write(`The secret ${name} is set.\n`)
+}
+
+async function givenValue(name: string, { input, isInputTerminal, notes, readHidden }: Terminal): Promise<string> {
+  if (isInputTerminal) {
+    await notes.write(`Value of ${name} (not shown): `)
+    const value = await readHidden()
+    await notes.write("\n")
+    return value
+  }
+  const pieces: Uint8Array[] = []
+  for await (const piece of input) pieces.push(piece)
+  // A file, or echo, ends with a line break that is not meant.
+  return Buffer.concat(pieces)
+    .toString()
+    .replace(/\r?\n$/, "")
 }
 
 export async function deleteSecrets(

@@ -35,7 +35,10 @@ export async function testRule([file]: readonly [string], flags: TestRuleFlags, 
       signal: terminal.signal,
     })
     if (flags.json === true) await terminal.out.write(`${JSON.stringify({ rule: name, ...test })}\n`)
-    else await show(name, test, terminal)
+    else {
+      if (rules[0]?.name !== name) await terminal.out.write("\n")
+      await show(name, test, terminal)
+    }
   }
 }
 

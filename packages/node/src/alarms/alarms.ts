@@ -196,14 +196,14 @@ class AlarmRoom implements OpenedAlarms {
   /** A1 */
   #plan({ after, change }: Transition, { time, by, note }: Deed, effect: string | undefined): Planned {
     const { id } = after
-    const leaving = this.#entries.has(id) ? undefined : this.#makeRoom(id)
+    const leaving = this.#entries.has(id) ? [] : this.#makeRoom(id)
     const entry = this.#entries.get(id) ?? { durable: undefined, effect: undefined, coming: [] }
     this.#entries.set(id, entry)
     const formerEffect = entry.effect
     entry.effect = effect
     entry.coming.push(after)
     const records: KeyedRecord[] = [alarmRecord({ alarm: after, effect })]
-    if (leaving !== undefined) records.push(noAlarmRecord(leaving))
+    for (const alarm of leaving) records.push(noAlarmRecord(alarm.id))
     let event: AlarmEvent | undefined
     let old: readonly number[] = []
     if (change !== undefined) {
@@ -214,12 +214,11 @@ class AlarmRoom implements OpenedAlarms {
     return {
       records,
       durable: () => {
-        if (leaving !== undefined) this.#forget(leaving)
         this.#arrived(entry, after)
         if (event !== undefined) this.#tell(event, old)
       },
       refused: () => {
-        if (leaving !== undefined) this.#cleared.add(leaving)
+        for (const alarm of leaving) this.#restore(alarm)
         remove(entry.coming, after)
         if (entry.coming.length > 0) return
         entry.effect = formerEffect
@@ -228,31 +227,38 @@ class AlarmRoom implements OpenedAlarms {
     }
   }
 
-  /** A4: which cleared alarm leaves for a new one. Throws `alarms_full`. */
-  #makeRoom(id: string): string | undefined {
-    if (this.#entries.size < this.#limits.maxAlarms) return undefined
+  /**
+   * A4: the cleared alarms that leave for a new one, at once, so that no other one counts on their room. It is one; two
+   * where a refused commit left more than there may be. Throws `alarms_full`.
+   */
+  #makeRoom(id: string): readonly AlarmInfo[] {
+    const { maxAlarms } = this.#limits
+    const leaving: AlarmInfo[] = []
     const now = this.#options.clock.now()
     let examined = 0
     for (const cleared of this.#cleared) {
-      if (examined++ >= examinedAtOnce) break
-      const entry = this.#entries.get(cleared)
-      if (entry === undefined || entry.coming.length > 0 || isSilenced(entry.durable, now)) continue
-      // No other one counts on it meanwhile.
+      if (this.#entries.size < maxAlarms || leaving.length >= 2 || examined++ >= examinedAtOnce) break
+      const { durable, coming = [] } = this.#entries.get(cleared) ?? {}
+      if (durable === undefined || coming.length > 0 || isSilenced(durable, now)) continue
       this.#cleared.delete(cleared)
-      return cleared
+      this.#entries.delete(cleared)
+      leaving.push(durable)
     }
+    if (this.#entries.size < maxAlarms || leaving.length > 0) return leaving
     throw new FogError("alarms_full", {
       message: `The alarm ${excerpt(id)} finds no room: ${this.#entries.size} are known and cannot be forgotten, which is the limit`,
       hint: "Clear what is over with brume alarm clear; one rule for many devices can raise one alarm without a device.",
     })
   }
 
-  #forget(id: string): void {
-    const entry = this.#entries.get(id)
-    if (entry === undefined) return
-    // It may have been raised anew since: then that record is behind the one that removed it.
-    if (entry.coming.length === 0) this.#entries.delete(id)
-    else entry.durable = undefined
+  /** The commit that removed it was refused. */
+  #restore(alarm: AlarmInfo): void {
+    const entry = this.#entries.get(alarm.id)
+    // It may be there as a new one, or on its way.
+    if (entry?.durable !== undefined) return
+    if (entry === undefined) this.#entries.set(alarm.id, { durable: alarm, effect: undefined, coming: [] })
+    else entry.durable = alarm
+    this.#cleared.add(alarm.id)
   }
 
   #arrived(entry: Entry, after: AlarmInfo): void {

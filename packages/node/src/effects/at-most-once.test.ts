@@ -39,7 +39,7 @@ const steps: fc.Arbitrary<readonly Step[]> = fc.array(
     { weight: 1, arbitrary: fc.constant({ do: "stop" as const }) },
     { weight: 2, arbitrary: fc.constant({ do: "crash" as const }) },
   ),
-  { maxLength: 60 },
+  { maxLength: 60, size: "max" },
 )
 
 /** The node as far as it is alive; a crash leaves only what the store has. */

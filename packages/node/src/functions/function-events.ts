@@ -3,6 +3,7 @@ import type {
   Clock,
   FunctionSpec,
   FunctionTrigger,
+  KeyedRecord,
   Logger,
   Planned,
   Reading,
@@ -12,7 +13,7 @@ import type {
 } from "@brume/core"
 import { type BuryReason, Deliveries } from "./deliveries/deliveries.ts"
 import { type Delivery, sizeOf } from "./deliveries/delivery.ts"
-import { type DeliveryRecords, keyOf, type RecordedDelivery } from "./deliveries/delivery-records.ts"
+import { type DeliveryRecords, deliveryRecord, keyOf, type RecordedDelivery } from "./deliveries/delivery-records.ts"
 import type { DeployedFunction } from "./deployed-function.ts"
 import type { FunctionPorts } from "./services/ports.ts"
 import type { Timetables } from "./timetables.ts"
@@ -72,7 +73,8 @@ export class FunctionEvents {
   /** What a former life of the node left: it was promised, so it finds room. */
   recover(left: readonly RecordedDelivery[]): void {
     for (const { record, recorded } of left) {
-      const delivery = this.#deliveryOf(record, recorded, this.#triggerOf(recorded.trigger))
+      const trigger = this.#triggerOf(recorded.trigger)
+      const delivery = deliveryOf(record, recorded, { trigger, weight: weightOf(recorded.event), isKept: true })
       this.#deliveries.reserve(delivery, true)
       this.#deliveries.offer(delivery)
     }
@@ -80,6 +82,11 @@ export class FunctionEvents {
 
   begin(): void {
     this.#deliveries.begin()
+  }
+
+  /** There is another version. */
+  renew(): void {
+    this.#deliveries.renew()
   }
 
   resume(): void {
@@ -119,6 +126,7 @@ export class FunctionEvents {
 
   /** D1, D2 in triggers/topics.ts. */
   #takeMessage(message: TopicMessage, trigger: TopicTrigger): TakenMessage | undefined {
+    if (this.#isFull(1)) return undefined
     const event = messageEvent(message, this.#options.clock.now())
     const planned = this.#plan([{ event, trigger: nameOf(trigger) }], trigger, message.qos > 0)
     if (planned === undefined) return undefined
@@ -127,23 +135,18 @@ export class FunctionEvents {
   }
 
   #takeReadings(readings: readonly Reading[], trigger: ReadingTrigger): Planned | undefined {
+    if (this.#isFull(readings.length)) return undefined
     const name = nameOf(trigger)
     const events = readings.map(readingEvent)
     const size = trigger.batch?.size
-    if (size === undefined)
-      return this.#plan(
-        events.map((event) => ({ event, trigger: name })),
-        trigger,
-        true,
-      )
-    const lists = Array.from({ length: Math.ceil(events.length / size) }, (_, part) =>
-      events.slice(part * size, (part + 1) * size),
-    )
-    return this.#plan(
-      lists.map((event) => ({ event, isList: true, trigger: name })),
-      trigger,
-      true,
-    )
+    if (size === undefined) {
+      const each = events.map((event) => ({ event, trigger: name }))
+      return this.#plan(each, trigger, true)
+    }
+    const lists = Array.from({ length: Math.ceil(events.length / size) }, (_, part) => ({
+      ...{ event: events.slice(part * size, (part + 1) * size), isList: true, trigger: name },
+    }))
+    return this.#plan(lists, trigger, true)
   }
 
   /** Deliveries for the commit of their cause; undefined where none finds room. */
@@ -153,35 +156,24 @@ export class FunctionEvents {
     isKept: boolean,
   ): Planned | undefined {
     const { records, owner } = this.#options
-    const made = given.flatMap((recorded) => {
-      const record = records.make(owner.name, recorded)
-      const { record: key, ...delivery } = this.#deliveryOf(record.key, recorded, trigger)
-      const planned: Delivery = isKept ? { ...delivery, record: key } : delivery
-      if (this.#deliveries.reserve(planned)) return [{ record, delivery: planned }]
-      this.#drop(sizeOf(planned))
-      return []
-    })
+    const made: { readonly record: KeyedRecord | undefined; readonly delivery: Delivery }[] = []
+    for (const recorded of given) {
+      const key = records.newKey(owner.name)
+      const record = isKept ? deliveryRecord(key, recorded) : undefined
+      const weight = record === undefined ? weightOf(recorded.event) : record.value.length * 2 + overheadBytes
+      const delivery = deliveryOf(key, recorded, { trigger, weight, isKept })
+      if (this.#deliveries.reserve(delivery)) made.push({ record, delivery })
+      else this.#drop(sizeOf(delivery))
+    }
     if (made.length === 0) return undefined
     return {
-      records: isKept ? made.map(({ record }) => record) : [],
+      records: made.flatMap(({ record }) => (record === undefined ? [] : [record])),
       durable: () => {
         for (const { delivery } of made) this.#deliveries.offer(delivery)
       },
       refused: () => {
         for (const { delivery } of made) this.#deliveries.release(delivery)
       },
-    }
-  }
-
-  #deliveryOf(
-    record: string,
-    { event, isList }: RecordedDelivery["recorded"],
-    trigger: TopicTrigger | ReadingTrigger | undefined,
-  ): Delivery {
-    const batch = trigger?.batch
-    return {
-      ...{ key: keyOf(record), record, event, isList, trigger: "topic", weight: weightOf(event) },
-      ...(trigger === undefined || batch === undefined ? {} : { group: { name: nameOf(trigger), batch } }),
     }
   }
 
@@ -195,6 +187,13 @@ export class FunctionEvents {
 
   #triggerOf(name: string): TopicTrigger | ReadingTrigger | undefined {
     return this.#spec.triggers.filter(isEventTrigger).find((trigger) => nameOf(trigger) === name)
+  }
+
+  /** Says no before anything is made for events that find no room. */
+  #isFull(count: number): boolean {
+    if (!this.#deliveries.isFull) return false
+    this.#drop(count)
+    return true
   }
 
   #drop(count: number): void {
@@ -247,6 +246,26 @@ export class FunctionEvents {
 
 function deadLetterTopic(name: string): string {
   return `brume/dead-letter/${name}`
+}
+
+interface Terms {
+  readonly trigger: TopicTrigger | ReadingTrigger | undefined
+  readonly weight: number
+  /** It has a record. */
+  readonly isKept: boolean
+}
+
+function deliveryOf(
+  record: string,
+  { event, isList }: RecordedDelivery["recorded"],
+  { trigger, weight, isKept }: Terms,
+): Delivery {
+  const batch = trigger?.batch
+  return {
+    ...{ key: keyOf(record), event, isList, trigger: "topic", weight },
+    ...(isKept ? { record } : {}),
+    ...(trigger === undefined || batch === undefined ? {} : { group: { name: nameOf(trigger), batch } }),
+  }
 }
 
 function eventsOf({ event, isList }: Delivery): readonly unknown[] {

@@ -186,6 +186,18 @@ test("a batch is called when it is full, or when its first event has waited long
   expect(machine.deliveries()).toEqual([])
 })
 
+test("a batch of large events is called before it is more than a process takes", async () => {
+  const machine = new Machine()
+  const functions = await machine.start()
+  const sizes: number[] = []
+  const code: FakeCode = ({ event }) => void sizes.push((event as unknown[]).length)
+  await machine.deploy(functions, "batch", code, { triggers: [{ topic: "in", batch: { size: 100, waitMs: 500 } }] })
+  for (let n = 0; n < 5; n++) await machine.send(functions, "in", "x".repeat(1_500_000))
+  machine.clock.advance(500)
+  await settled()
+  expect(sizes).toEqual([2, 2, 1])
+})
+
 test("readings of one commit are few deliveries where batches are wanted; a refused commit leaves nothing", async () => {
   const machine = new Machine()
   const first = await machine.start()

@@ -304,7 +304,7 @@ class FunctionRoom implements OpenedFunctions {
     if (entry === undefined) return
     if (entry.fn.hasPool) entry.fn.pool.resume()
     else await this.#start(name)
-    entry.events.resume()
+    entry.events.renew()
   }
 
   #use(stored: StoredFunction, pool: Pool): void {
@@ -315,7 +315,7 @@ class FunctionRoom implements OpenedFunctions {
     fn.log.add({ level: "info", message: `Version ${version} is in force`, version })
     events.follow(spec)
     if (isNew && this.#ports !== undefined) events.begin()
-    events.resume()
+    events.renew()
     this.#changed(stored.name)
     before?.drain(replaceGraceMs).catch((error: unknown) => {
       this.#options.logger.warn("A former version did not end well", { function: stored.name, error })

@@ -3,12 +3,13 @@
  *
  * - P1 Time that counts (`for`, `silence`, `cooldown`) is the node's own, and goes on evenly when its wall clock is set. What was
  *   pending when the node ended is due at the moment at which it was due before; where that passed meanwhile, at once.
- * - P2 What a series says out of order is no news: older than the newest that the rule met, it neither begins nor ends
- *   anything. Where nothing newer comes for {@link clockSetBackUs}, the device's clock was set back, and it counts again.
+ * - P2 What a series says out of order is no news: older than the newest that rules met, it neither begins nor ends anything
+ *   that is remembered. A device's clock that was set back is recognised (newest.ts).
  * - P3 What is remembered changes the log only when it changes: a condition that goes on to hold costs no record.
  */
 import type { EpisodicRule } from "./compiled-rule.ts"
 import type { Cause, Gathering } from "./evaluation.ts"
+import type { Listening } from "./listening.ts"
 import { ReadingScope, type Scene, TopicScope } from "./scope.ts"
 import type { Subject } from "./subject.ts"
 
@@ -24,16 +25,16 @@ export interface EpisodesOptions {
   readonly isCurrent: (rule: EpisodicRule) => boolean
 }
 
-/** P2. µs */
-const clockSetBackUs = 60_000_000
 /** When what is due and was refused is tried again. µs */
 const retryUs = 1_000_000
-/** A clock that shows less was never set: its times say nothing of the order of readings. µs */
-const plausibleUs = 946_684_800_000_000
+/** Of a rule's silence: for so long the log need not know that a topic was heard again. */
+export const unsaidShare = 0.25
 
 export interface Occasion {
   readonly scene: Scene
   readonly gathering: Gathering
+  /** Whether what happened is older than what was met before (P2). */
+  readonly isLate: boolean
   /** What keys of effects are made of, but the index of the action. */
   cause(rule: EpisodicRule): Cause
 }
@@ -45,18 +46,24 @@ export class Episodes {
     this.#options = options
   }
 
-  /** The rule meets what it listens to; one that remembers nothing has no subject. */
-  meet(rule: EpisodicRule, subject: Subject | undefined, occasion: Occasion): void {
-    if (subject === undefined) {
-      if (rule.when === undefined || rule.when.holds(occasion.scene) === true) this.#act(rule, occasion)
+  /** The rule meets what it listens to. */
+  meet(listening: Listening, occasion: Occasion): void {
+    const { rule } = listening
+    if (!listening.isStateful) {
+      if (holdsNow(rule, occasion)) this.#act(rule, occasion)
       return
     }
-    if (rule.silenceUs > 0) {
-      this.#hear(rule, subject, occasion)
-      return
-    }
+    // What would be idle before and after needs no memory; a silence counts also what is late.
+    const isIdle = listening.subject === undefined && !rule.keepsPrevious && rule.silenceUs === 0
+    if (isIdle && (occasion.isLate || !holdsNow(rule, occasion))) return
+    const subject = listening.remember()
+    if (subject === undefined) return
+    if (rule.silenceUs > 0) this.#hear(rule, subject, occasion)
+    else if (!occasion.isLate) this.#meet(rule, subject, occasion)
+  }
+
+  #meet(rule: EpisodicRule, subject: Subject, occasion: Occasion): void {
     const { scene, gathering } = occasion
-    if (isLate(subject, scene.timeUs, gathering.nowUs)) return
     if (rule.keepsPrevious) {
       const previous = subject.seen
       scene.previousSeen = previous
@@ -86,7 +93,7 @@ export class Episodes {
     const kind = rule.silenceUs > 0 ? "silence" : "for"
     const { node, epoch } = this.#options.origin
     const cause = () => ["rule", rule.name, node, epoch, subject.key, kind, due]
-    this.#activate(rule, subject, { scene: recalled(subject), cause, gathering })
+    this.#activate(rule, subject, { scene: recalled(subject), cause, gathering, isLate: false })
   }
 
   /** The wall clock has jumped: what began keeps its age. */
@@ -122,7 +129,14 @@ export class Episodes {
   }
 
   #hear(rule: EpisodicRule, subject: Subject, occasion: Occasion): void {
-    subject.hear(occasion.gathering.nowUs)
+    const { gathering } = occasion
+    if (typeof subject.of !== "string") subject.hear(gathering.nowUs)
+    else if (subject.isKnownAsHeard(gathering.nowUs, rule.silenceUs * unsaidShare)) subject.heardUs = gathering.nowUs
+    else {
+      // No reading in the log says when a message came.
+      subject.hearFrom(gathering.nowUs)
+      gathering.touch(subject)
+    }
     if (subject.phase === "active") this.#clear(rule, subject, occasion)
     this.await(rule, subject)
   }
@@ -183,14 +197,8 @@ export class Episodes {
   }
 }
 
-/** P2. A message has the time at which it came, and is never late. */
-function isLate(subject: Subject, timeUs: number, nowUs: number): boolean {
-  if (timeUs < plausibleUs) return false
-  if (timeUs < subject.newestUs && nowUs - subject.newestAtUs < clockSetBackUs) return true
-  // A time that is still to come must not make all that follow late.
-  subject.newestUs = Math.min(timeUs, nowUs)
-  subject.newestAtUs = nowUs
-  return false
+function holdsNow({ when }: EpisodicRule, { scene }: Occasion): boolean {
+  return when === undefined || when.holds(scene) === true
 }
 
 function recalled({ of, seen, heardUs, since }: Subject): Scene {

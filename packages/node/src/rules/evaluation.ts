@@ -59,6 +59,8 @@ export class Gathering implements Evaluation {
   readonly #planned: Planned[] = []
   readonly #touched = new Set<Touched>()
   readonly #ifRefused: (() => void)[] = []
+  /** Rules, once for each firing. */
+  readonly #fired: string[] = []
   readonly #chain: number
 
   constructor(options: GatheringOptions, nowUs: number) {
@@ -81,6 +83,7 @@ export class Gathering implements Evaluation {
     const { rule, actions, scope, cause } = firing
     const { effects, logger, tallies, onFire } = this.#options
     if (!tallies.admit(rule, this.nowUs, this.#chain)) return
+    this.#fired.push(rule)
     onFire?.(firing, this.nowUs)
     for (const [index, make] of actions.entries()) {
       try {
@@ -107,10 +110,11 @@ export class Gathering implements Evaluation {
       const record = touched.record()
       if (record !== undefined) this.records.push(record)
     }
-    return this.records.length === 0 && this.#planned.length === 0 ? undefined : this
+    return this.records.length === 0 && this.#fired.length === 0 ? undefined : this
   }
 
   durable(): void {
+    for (const rule of this.#fired) this.#options.tallies.fired(rule, this.nowUs)
     const { chain } = this.#options
     const before = chain.length
     chain.length = this.#chain + 1

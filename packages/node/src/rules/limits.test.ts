@@ -71,6 +71,17 @@ test("an action whose template has no value is left out, counted and told; the o
   expect(ruled.rules.status("two")?.lastFailure).toMatch(/json/i)
 })
 
+test("a firing counts when its commit is durable", async () => {
+  await using ruled = await openRuled()
+  ruled.apply("one", { on: { device: "+" }, actions: [{ publish: { topic: "a", payload: "{{ json.x }}" } }] })
+  ruled.store.state = "full"
+  await expect(ruled.read({ device: "d", property: "p", value: 1 })).rejects.toThrow()
+  expect(ruled.rules.status("one")).toMatchObject({ fired: 0 })
+  ruled.store.state = "accepting"
+  await ruled.read({ device: "d", property: "p", value: 1 })
+  expect(ruled.rules.status("one")).toMatchObject({ fired: 1, lastFired: ruled.clock.now() })
+})
+
 test("a condition that fails holds nothing up, and says why", async () => {
   await using ruled = await openRuled()
   ruled.apply("deep", { on: { device: "+" }, when: "json.a.b > 1", ...saying("x") })

@@ -6,12 +6,13 @@
  * - G2 What a rule remembers of a series is in the commit of the readings that changed it, at most one record a commit.
  */
 import type { ReadingBatch, Series } from "@brume/core"
-import { type EpisodicRule, isStateful, type ReadingRule } from "./compiled-rule.ts"
+import type { EpisodicRule, ReadingRule } from "./compiled-rule.ts"
 import type { Episodes, Occasion } from "./episodes.ts"
 import type { Cause, Gathering } from "./evaluation.ts"
+import { Listening } from "./listening.ts"
+import { Newest } from "./newest.ts"
 import { RuleIndex } from "./rule-index.ts"
 import { ReadingScope } from "./scope.ts"
-import type { Subject } from "./subject.ts"
 import type { Subjects } from "./subjects.ts"
 
 export interface ReadingRulesOptions {
@@ -21,23 +22,24 @@ export interface ReadingRulesOptions {
   readonly subjects: Subjects
 }
 
-interface Listening {
-  readonly rule: ReadingRule
-  /** undefined for a rule without memory. */
-  readonly subject: Subject | undefined
-}
-
 /** What one series means to the rules. */
 interface SeriesPlan {
   readonly version: number
   readonly rules: readonly Listening[]
+  /** undefined where no rule remembers anything. */
+  readonly newest: Newest | undefined
 }
+
+const nothing: SeriesPlan = { version: 0, rules: [], newest: undefined }
+/** Series whose newest time is known to all objects of them; beyond, to each object. */
+const maxSeries = 200_000
 
 /** One reading at a time, the same object for a whole batch. */
 class Arrival implements Occasion {
   readonly scene: ReadingScope
   readonly gathering: Gathering
   seq = 0
+  isLate = false
   readonly #origin: ReadingRulesOptions["origin"]
 
   constructor(scene: ReadingScope, gathering: Gathering, origin: ReadingRulesOptions["origin"]) {
@@ -55,6 +57,7 @@ export class ReadingRules {
   readonly #options: ReadingRulesOptions
   readonly #index = new RuleIndex()
   readonly #plans = new WeakMap<Series, SeriesPlan>()
+  readonly #newest = new Map<string, Newest>()
   readonly #scope = new ReadingScope()
 
   constructor(options: ReadingRulesOptions) {
@@ -75,17 +78,16 @@ export class ReadingRules {
     if (plans === undefined) return
     const { episodes, origin } = this.#options
     const occasion = new Arrival(this.#scope, begin(), origin)
-    const { seriesIndex, series } = batch
+    const { seriesIndex, series, time } = batch
+    const { nowUs } = occasion.gathering
     for (let row = 0; row < batch.length; row++) {
       const slot = seriesIndex[row]!
-      const { rules } = plans[slot]!
+      const { rules, newest } = plans[slot]!
       if (rules.length === 0) continue
       occasion.scene.take(batch, row, series[slot]!)
       occasion.seq = firstSeq + row
-      for (let at = 0; at < rules.length; at++) {
-        const { rule, subject } = rules[at]!
-        episodes.meet(rule, subject, occasion)
-      }
+      occasion.isLate = newest?.isLate(time[row]!, nowUs) ?? false
+      for (let at = 0; at < rules.length; at++) episodes.meet(rules[at]!, occasion)
     }
   }
 
@@ -97,7 +99,7 @@ export class ReadingRules {
       const plan = this.#planOf(series[slot]!)
       if (plans === undefined) {
         if (plan.rules.length === 0) continue
-        plans = new Array<SeriesPlan>(series.length).fill({ version: 0, rules: [] })
+        plans = new Array<SeriesPlan>(series.length).fill(nothing)
       }
       plans[slot] = plan
     }
@@ -108,16 +110,18 @@ export class ReadingRules {
     const { version } = this.#index
     const known = this.#plans.get(series)
     if (known !== undefined && known.version === version) return known
-    const rules: Listening[] = []
-    let isWhole = true
-    for (const rule of this.#index.matching(series)) {
-      const subject = isStateful(rule) ? this.#options.subjects.of(rule, series) : undefined
-      if (subject === undefined && isStateful(rule)) isWhole = false
-      else rules.push({ rule, subject })
-    }
-    const plan: SeriesPlan = { version, rules }
-    // Where there was no room for a subject, the next batch may find some.
-    if (isWhole) this.#plans.set(series, plan)
+    const rules = this.#index.matching(series).map((rule) => new Listening(rule, series, this.#options.subjects))
+    const isRemembered = rules.some(({ isStateful }) => isStateful)
+    const plan: SeriesPlan = { version, rules, newest: isRemembered ? this.#newestOf(series) : undefined }
+    this.#plans.set(series, plan)
     return plan
+  }
+
+  #newestOf({ key }: Series): Newest {
+    const known = this.#newest.get(key)
+    if (known !== undefined) return known
+    const newest = new Newest()
+    if (this.#newest.size < maxSeries) this.#newest.set(key, newest)
+    return newest
   }
 }

@@ -1,3 +1,4 @@
+import { batchOf } from "@brume/core"
 import { expect, test } from "vitest"
 import { openRuled, saying } from "../../../../test/rig/ruled.ts"
 
@@ -230,4 +231,22 @@ test.each([
   expect(ruled.said().sort()).toEqual(["hot", "silent"])
   await ruled.read(bell)
   expect(ruled.said()).toEqual(["ding"])
+})
+
+test("a series that comes by two ways has one memory, and one that is idle takes none", async () => {
+  await using ruled = await openRuled()
+  ruled.apply("hot", { ...hot, clearWhen: "value < 25", ...saying("hot", "cool") })
+  // Each of these batches has Series objects of its own, as HTTP and MQTT have.
+  const read = (value: number) => ruled.ruled.append(batchOf([{ ...oven(value), time: ruled.clock.now() }])).durable
+  await ruled.read(oven(20))
+  await read(20)
+  expect(ruled.rules.remembered).toBe(0)
+  await ruled.read(oven(31))
+  await read(32)
+  expect([ruled.said(), ruled.rules.remembered]).toEqual([["hot"], 1])
+  await read(20)
+  expect(ruled.said()).toEqual(["cool"])
+  await ruled.read(oven(20), oven(31))
+  await read(31)
+  expect([ruled.said(), ruled.rules.remembered]).toEqual([["hot"], 1])
 })

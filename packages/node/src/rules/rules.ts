@@ -8,12 +8,12 @@
  * - U3 A reading costs what the rules of its own series cost: others do not slow it down.
  * - U4 A rule ends soon, whatever it says (X1 in expression/language.ts), and never fires without end (tallies.ts). What
  *   fails in it is counted and shown, and harms nothing else: readings are stored whatever rules do.
- * - U5 Memory is bounded: a rule remembers a series in some 500 bytes, all rules together {@link maxSubjects} of them, and
- *   its conditions take some kB; waiting things are at most as many as there are remembered ones.
+ * - U5 Memory is bounded: a rule remembers a series, from when its condition holds first, in some 800 bytes, all rules together
+ *   {@link maxSubjects} of them; its conditions take some kB; waiting things are at most as many as there are remembered ones.
  *
  * The parts: rule-spec.ts (what a document says), compile-rule.ts, expression/ (CEL), action.ts; reading-rules.ts,
- * topic-rules.ts, time-rules.ts (what meets what); episodes.ts (how it goes on), subject.ts (memory), evaluation.ts (one
- * commit's share), deadlines.ts, silences.ts.
+ * topic-rules.ts, window-rules.ts, time-rules.ts (what meets what); episodes.ts (how it goes on), subject.ts and memory.ts
+ * (what is remembered), evaluation.ts (one commit's share), deadlines.ts, silences.ts; windows/ and trial/ have pages of their own.
  *
  * It is not the executor of anything: that is effects/.
  */
@@ -70,6 +70,8 @@ export interface Rules extends Closeable {
   /** What a batch, whose first reading gets this sequence, owes to the rules; undefined where it is nothing. */
   evaluate(batch: ReadingBatch, firstSeq: number): Evaluation | undefined
   readonly messages: MessageRules
+  /** Series and topics of which rules remember something. */
+  readonly remembered: number
   /** undefined when there is no such rule. */
   status(name: string): RuleStatus | undefined
   /**
@@ -121,7 +123,7 @@ class OpenRules implements Rules {
       this.#tallies.failed(rule, `rules remember ${maxRemembered} series and topics already`)
       logger.warn("Rules remember too much: a series or topic does not meet one of them", { rule, maxRemembered })
     }
-    this.#subjects = new Subjects({ store, metrics, limit: maxRemembered, onFull })
+    this.#subjects = new Subjects({ store, limit: maxRemembered, onFull })
     this.#episodes = new Episodes({ origin, wait, isCurrent: (rule) => this.#rules.get(rule.name)?.rule === rule })
     const shared = { origin, episodes: this.#episodes, subjects: this.#subjects }
     this.#readings = new ReadingRules(shared)
@@ -133,10 +135,15 @@ class OpenRules implements Rules {
     this.#memory = new Memory({ store, logger, subjects: this.#subjects, episodes: this.#episodes })
     this.messages = createMessageRules({ topics: this.#topics, store, logger, gathering: () => this.#gathering() })
     metrics.gauge("brume_rules_enabled", "Rules that are enabled.", () => this.#enabled().length)
+    metrics.gauge("brume_rules_remembered", "Series and topics that rules remember.", () => this.remembered)
     metrics.gauge("brume_rules_waiting", "Things that rules wait for.", () => this.#deadlines.size)
     for (const document of documents.list("Rule")) this.#set(document)
     this.#memory.resume((name) => this.#rules.get(name)?.rule)
     this.#unsubscribe = documents.onChange("Rule", (change) => this.#change(change))
+  }
+
+  get remembered(): number {
+    return this.#subjects.size
   }
 
   evaluate(batch: ReadingBatch, firstSeq: number): Evaluation | undefined {

@@ -72,3 +72,26 @@ test("a topic that says nothing for so long fires too", async () => {
   await ruled.clock.run(minute)
   expect(ruled.said()).toEqual(["beat/a"])
 })
+
+test("a topic that was heard before the node ended is missed after it began again, and costs few records", async () => {
+  await using ruled = await openRuled()
+  let records = 0
+  const beat = async (topic: string): Promise<void> => {
+    const taken = ruled.rules.messages.on(topic)?.({ payload: Buffer.from("x") })
+    if (taken === undefined) return
+    records += taken.records.length
+    await ruled.store.put(taken.records).durable
+    taken.end(undefined)
+  }
+  ruled.apply("beat", { on: { topic: "beat/+" }, silence: "4m", ...saying("{{ topic }}") })
+  for (let second = 0; second < 240; second++) {
+    await beat("beat/a")
+    await ruled.clock.run(1_000)
+  }
+  expect(records).toBe(4)
+  await ruled.restart(60 * minute)
+  await ruled.clock.run(2 * minute)
+  expect(ruled.said()).toEqual([])
+  await ruled.clock.run(3 * minute)
+  expect(ruled.said()).toEqual(["beat/a"])
+})

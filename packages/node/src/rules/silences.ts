@@ -3,12 +3,12 @@
  *
  * - L1 Silence is a device's, not the node's: the time for which the node was down does not count. It was down since it
  *   last received anything, or last said that it is awake, at {@link awakeEveryMs} at the latest before its end.
- * - L2 What the log holds says when a series was heard; where that does not suffice (L1, or nothing was ever heard of a
- *   device that the rule names), a record of the rule's memory does.
+ * - L2 What the log holds says when a series was heard; where that does not suffice (L1, a topic, or nothing was ever heard of a
+ *   device that the rule names), a record of the rule's memory does. Of a topic it is no older than a quarter of the silence.
  */
 import { type Clock, type Logger, type Query, Series, type Store, type Timer } from "@brume/core"
 import type { EpisodicRule } from "./compiled-rule.ts"
-import type { Episodes } from "./episodes.ts"
+import { type Episodes, unsaidShare } from "./episodes.ts"
 import { takesSeries } from "./rule-index.ts"
 import type { Subject } from "./subject.ts"
 import { parseSubjectKey } from "./subject.ts"
@@ -77,7 +77,12 @@ export class Silences {
     if (rule.kind === "reading")
       for (const { series, receivedUs } of heard)
         if (takesSeries(rule.filter, series)) find(subjects.of(rule, series), receivedUs)
-    for (const key of this.#ownKeys(rule)) find(subjects.resumed(rule, key), 0)
+    for (const key of this.#ownKeys(rule)) {
+      const subject = subjects.resumed(rule, key)
+      const isTopic = typeof subject?.of === "string" && subject.heardUs > 0
+      // Since the log was told of it, a topic may have been heard again: it is rather missed late than early.
+      find(subject, isTopic ? subject.heardUs + rule.silenceUs * unsaidShare : 0)
+    }
     const named = namedOf(rule)
     const isMissed = named !== undefined && found.size === 0
     if (isMissed) find(subjects.of(rule, named), fromUs)

@@ -70,10 +70,8 @@ export class Subject implements Touched {
   awaited = 0
   /** When it was last heard, for rules on silence; stored only where no reading in the log says it. µs since 1970 UTC. */
   heardUs = 0
-  /** The newest time that it said, and when that was: what is older comes late. µs since 1970 UTC. */
-  newestUs = 0
-  newestAtUs = 0
   #storesHeard = false
+  #storedHeardUs = 0
   #isStored = false
   readonly #store: StateStore
 
@@ -82,7 +80,6 @@ export class Subject implements Touched {
     this.key = key
     this.of = of
     this.restore()
-    this.newestUs = this.seen?.time ?? 0
   }
 
   /** Its condition holds no more. @param keepsSeen whether the rule needs what was seen last */
@@ -97,7 +94,6 @@ export class Subject implements Touched {
     if (this.phase !== "idle") this.since += byUs
     if (this.quietUntil > 0) this.quietUntil += byUs
     if (this.heardUs > 0) this.heardUs += byUs
-    this.newestAtUs += byUs
     this.awaited = 0
   }
 
@@ -105,6 +101,11 @@ export class Subject implements Touched {
   hearFrom(us: number): void {
     this.heardUs = us
     this.#storesHeard = true
+  }
+
+  /** Whether the log says that it was heard within so long. */
+  isKnownAsHeard(nowUs: number, withinUs: number): boolean {
+    return this.#storesHeard && nowUs - this.#storedHeardUs < withinUs
   }
 
   /** A reading says when it was heard. */
@@ -118,6 +119,7 @@ export class Subject implements Touched {
     const isEmpty = phase === "idle" && quietUntil === 0 && seen === undefined && !this.#storesHeard
     if (isEmpty && !this.#isStored) return undefined
     this.#isStored = !isEmpty
+    this.#storedHeardUs = heardUs
     const stored: Stored = {
       ...(phase === "idle" ? {} : { p: phase, s: since }),
       ...(quietUntil === 0 ? {} : { q: quietUntil }),
@@ -135,6 +137,7 @@ export class Subject implements Touched {
     this.since = stored.s ?? 0
     this.quietUntil = stored.q ?? 0
     this.#storesHeard = stored.h !== undefined
+    this.#storedHeardUs = stored.h ?? 0
     this.heardUs = Math.max(this.heardUs, stored.h ?? 0)
     this.seen = stored.r
   }

@@ -52,7 +52,7 @@ export class Tallies {
   }
 
   /**
-   * Counts a firing; false when it must not be.
+   * Whether a rule may fire now; where it may, that is taken from what it may.
    * @param chain how many firings, each caused by the one before, led to this one
    */
   admit(rule: string, nowUs: number, chain: number): boolean {
@@ -74,10 +74,15 @@ export class Tallies {
       return this.#drop(account)
     }
     account.left--
+    return true
+  }
+
+  /** The commit of a firing is durable. */
+  fired(rule: string, nowUs: number): void {
+    const account = this.#of(rule)
     account.fired++
     account.lastFired = nowUs
     this.#fired.add(1)
-    return true
   }
 
   failed(rule: string, why: string): void {

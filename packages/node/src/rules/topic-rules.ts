@@ -1,10 +1,10 @@
 /** Rules on messages, whatever they mean as readings. They meet a message in its own turn, and are in its commit. */
 import { matchesFilter } from "@brume/core"
-import { type EpisodicRule, isStateful, type TopicRule } from "./compiled-rule.ts"
+import type { EpisodicRule, TopicRule } from "./compiled-rule.ts"
 import type { Episodes } from "./episodes.ts"
 import type { Gathering } from "./evaluation.ts"
+import { Listening } from "./listening.ts"
 import { TopicScope, textOfPayload } from "./scope.ts"
-import type { Subject } from "./subject.ts"
 import type { Subjects } from "./subjects.ts"
 
 export interface TopicRulesOptions {
@@ -12,12 +12,6 @@ export interface TopicRulesOptions {
   readonly origin: { readonly node: string; readonly epoch: string }
   readonly episodes: Episodes
   readonly subjects: Subjects
-}
-
-export interface Listener {
-  readonly rule: TopicRule
-  /** undefined for a rule without memory. */
-  readonly subject: Subject | undefined
 }
 
 export class TopicRules {
@@ -55,23 +49,21 @@ export class TopicRules {
   }
 
   /** In the order of their names; undefined where no rule listens to the topic. */
-  matching(topic: string): readonly Listener[] | undefined {
-    const found: Listener[] = []
+  matching(topic: string): readonly Listening[] | undefined {
     const wild = [...this.#wild].filter(({ filter }) => matchesFilter(filter, topic))
-    for (const rule of [...(this.#exact.get(topic) ?? []), ...wild]) {
-      const subject = isStateful(rule) ? this.#options.subjects.of(rule, topic) : undefined
-      if (subject !== undefined || !isStateful(rule)) found.push({ rule, subject })
-    }
-    return found.length === 0 ? undefined : found.sort((a, b) => (a.rule.name < b.rule.name ? -1 : 1))
+    const found = [...(this.#exact.get(topic) ?? []), ...wild]
+    if (found.length === 0) return undefined
+    found.sort((a, b) => (a.name < b.name ? -1 : 1))
+    return found.map((rule) => new Listening(rule, topic, this.#options.subjects))
   }
 
   /** @param nextSeq what the log gives next: no commit that is durable had the same, and the number of this message */
-  take(listeners: readonly Listener[], message: Arrived, nextSeq: number, gathering: Gathering): void {
+  take(listeners: readonly Listening[], message: Arrived, nextSeq: number, gathering: Gathering): void {
     const { origin, episodes } = this.#options
     const number = ++this.#messages
     const scene = new TopicScope(message.topic, textOfPayload(message.payload), gathering.nowUs)
     const cause = ({ name }: EpisodicRule) => ["rule", name, origin.node, origin.epoch, nextSeq, "message", number]
-    for (const { rule, subject } of listeners) episodes.meet(rule, subject, { scene, cause, gathering })
+    for (const listening of listeners) episodes.meet(listening, { scene, cause, gathering, isLate: false })
   }
 }
 

@@ -1,7 +1,9 @@
 /** Rules on windows: what a window says is met as a reading is, by its device and property. */
-import { isStateful, type WindowRule } from "./compiled-rule.ts"
+import type { WindowRule } from "./compiled-rule.ts"
 import type { Episodes } from "./episodes.ts"
 import type { Gathering } from "./evaluation.ts"
+import { Listening } from "./listening.ts"
+import { Newest } from "./newest.ts"
 import type { Remembered } from "./remembered.ts"
 import type { Scene } from "./scope.ts"
 import type { Subjects } from "./subjects.ts"
@@ -15,6 +17,7 @@ export interface WindowRulesOptions {
 export class WindowRules {
   readonly #options: WindowRulesOptions
   readonly #rules = new Map<string, WindowRule>()
+  readonly #newest = new Map<string, Newest>()
 
   constructor(options: WindowRulesOptions) {
     this.#options = options
@@ -33,12 +36,27 @@ export class WindowRules {
     for (const { rule: name, scope, device, property, endUs, cause } of results) {
       const rule = this.#rules.get(name)
       if (rule === undefined) continue
-      const subject = isStateful(rule) ? subjects.of(rule, `${device ?? ""}\u0000${property ?? ""}`) : undefined
-      if (subject === undefined && isStateful(rule)) continue
-      episodes.meet(rule, subject, { scene: sceneOf(scope, endUs), cause: () => cause, gathering })
+      const group = `${device ?? ""}\u0000${property ?? ""}`
+      const listening = new Listening(rule, group, subjects)
+      const isLate = listening.isStateful && this.#newestOf(`${name}\u0000${group}`).isLate(endUs, gathering.nowUs)
+      episodes.meet(listening, { scene: sceneOf(scope, endUs), cause: () => cause, gathering, isLate })
     }
   }
+
+  #newestOf(key: string): Newest {
+    let newest = this.#newest.get(key)
+    if (newest === undefined) {
+      // To forget them all lets something late count once.
+      if (this.#newest.size >= maxGroups) this.#newest.clear()
+      newest = new Newest()
+      this.#newest.set(key, newest)
+    }
+    return newest
+  }
 }
+
+/** Groups of windows whose newest end is known. */
+const maxGroups = 100_000
 
 /** A window's end is its time: what is said again of an older one changes no state. */
 function sceneOf(scope: Readonly<Record<string, unknown>>, timeUs: number): Scene {

@@ -190,6 +190,25 @@ export function describeFaults(trials: RuntimeTrials, runtimes: TrialRuntimes): 
     })
   })
 
+  test("other functions do not notice", async () => {
+    await using well = open()
+    const before = await well.call("pid")
+    const misdeeds = ["loop", "bufferBomb", "floodOutput", "garbage", "exit"]
+    const beds = misdeeds.map(() => open({ timeMs: 2_000 }))
+    const ends = misdeeds.map((action, place) => beds[place]!.error(action))
+    let isOver = false
+    const over = Promise.all(ends).finally(() => {
+      isOver = true
+    })
+    for (let value = 0; !isOver; value++) {
+      expect(await well.call("echo", { value })).toBe(value)
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+    expect((await over).map(({ code }) => code)).toEqual(["function_timeout", ...Array(4).fill("function_crashed")])
+    expect(await well.call("pid")).toBe(before)
+    await Promise.all(beds.map((bed) => bed.pool.close()))
+  })
+
   describe("endings", () => {
     test("a process that is killed, that ends itself, or throws outside of its calls is replaced", async () => {
       await using bed = open()

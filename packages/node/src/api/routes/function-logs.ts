@@ -61,7 +61,11 @@ const logsQuery = {
   additionalProperties: false,
   properties: {
     limit: { type: "integer", minimum: 0, maximum: mostLines, default: defaultLines, description: "Lines at first." },
-    after: { type: "integer", minimum: 0, description: "Only lines behind this `seq`." },
+    after: {
+      type: "integer",
+      minimum: 0,
+      description: "Only lines behind this `seq`; all where it is of a former start of the node.",
+    },
     follow: { type: "boolean", default: false },
   },
 } as const
@@ -79,8 +83,9 @@ export function addFunctionLogRoute(app: FastifyInstance, options: FunctionLogOp
       if (query.follow === "true" || query.follow === "false") query.follow = query.follow === "true"
     },
     handler: (request, reply) => {
-      const { limit = defaultLines, after = 0, follow = false } = request.query
+      const { limit = defaultLines, follow = false } = request.query
       const log = options.functions.log(request.params.name)
+      const after = placeIn(log, request.query.after)
       const first = log.read(after, limit)
       const head = first.map(textOf).join("")
       reply.header("content-type", "application/x-ndjson; charset=utf-8")
@@ -106,6 +111,11 @@ export function addFunctionLogRoute(app: FastifyInstance, options: FunctionLogOp
       for (const end of followers) end()
     },
   }
+}
+
+/** Numbers begin anew with the node: one that was not reached yet is of a former start. */
+function placeIn(log: FunctionLogPort, after = 0): number {
+  return after > (log.read(0, 1).at(-1)?.seq ?? 0) ? 0 : after
 }
 
 interface FollowerOptions {

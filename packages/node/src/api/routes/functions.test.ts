@@ -95,6 +95,9 @@ test("logs are read once, or followed until the node stops; a token that is revo
   const all = (await (await at.request("/v1/functions/echo/logs?limit=1")).text()).trim()
   expect(JSON.parse(all)).toEqual(line)
   expect(await (await at.request(`/v1/functions/echo/logs?after=${line.seq}`)).text()).toBe("")
+  // A number of a former start of the node: everything since is news.
+  const since = (await (await at.request(`/v1/functions/echo/logs?after=${line.seq + 1_000}`)).text()).trim()
+  expect(since.split("\n").length).toBeGreaterThan(1)
   const [id] = secret.slice("brume_".length).split("_")
   expect((await at.request(`/v1/tokens/${id}`, { method: "DELETE" })).status).toBe(204)
   await at.call("/v1/functions/echo/invoke", posted(2))

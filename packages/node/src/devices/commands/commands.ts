@@ -213,14 +213,17 @@ class CommandRoom implements OpenedCommands {
     const deadline = created + deadlineMs * 1_000
     const made = { id, device, command: name, input, source, state: "pending", created, deadline, retries } as const
     const target = this.#targets.of(made)
-    const message = this.#own?.plan(target.messageOf(1))
-    const isReaching = message?.isReaching === true
+    const sent = target.messageOf(1)
+    const message = this.#own?.plan(sent)
+    // What is retained reaches who comes later.
+    const isReaching = message !== undefined && (message.isReaching || sent.retain)
     const isHopeless = !isReaching && retries === 0
     const command: Command = isHopeless
       ? { ...made, attempts: 0, state: "failed", ended: created, error: unreachable(made) }
       : { ...made, attempts: isReaching ? 1 : 0 }
     const open = new OpenCommand(command, target, false)
     if (message !== undefined) open.messages.push(message)
+    open.isRetained = sent.retain
     const removals = this.#ledger.removals((other) => this.#open.has(other))
     this.#track(open)
     this.#ledger.add(command, removals)
@@ -299,9 +302,10 @@ class CommandRoom implements OpenedCommands {
     // A wall clock that was set back must not make turns that were had already.
     if (command.attempts > command.retries) return
     const attempts = command.attempts + 1
-    const message = this.#own?.plan(open.target.messageOf(attempts))
+    const again = open.target.messageOf(attempts)
+    const message = this.#own?.plan(again)
     if (message === undefined) return
-    if (!message.isReaching) {
+    if (!message.isReaching && !again.retain) {
       message.end(undefined)
       return
     }

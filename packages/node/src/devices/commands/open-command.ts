@@ -15,6 +15,8 @@ export class OpenCommand {
   isBeingNoted = false
   /** What was sent in this life of the node. */
   readonly messages: PlannedMessage[] = []
+  /** Whoever subscribes later gets it. */
+  isRetained = false
   /** Messages that leave as soon as they are durable. */
   leaving = 0
   readonly target: Target
@@ -45,7 +47,9 @@ export class OpenCommand {
 
   /** Nothing of it ever left the node, and nothing will once its messages have expired. */
   get isUnsent(): boolean {
-    return !this.#isRestored && this.leaving === 0 && this.messages.every((message) => !message.isSent())
+    return (
+      !this.#isRestored && !this.isRetained && this.leaving === 0 && this.messages.every((message) => !message.isSent())
+    )
   }
 
   /** It lies in a session that waits for the device. */

@@ -28,7 +28,8 @@ const blind: CommandMapping = {
   },
   ...{ qos: 2, retain: true, confirm: "none", stateTopic: undefined, expect: undefined },
 }
-const mappings = [zigbee, tasmota, blind]
+const kept: CommandMapping = { ...zigbee, name: "kept", device: "kept/{name}", retain: true }
+const mappings = [zigbee, tasmota, blind, kept]
 const lamp = { device: "zigbee/lamp", command: "set", input: { state: "ON", brightness: 100 }, source: "test" } as const
 const textOf = (message: { readonly payload: Uint8Array } | undefined) => Buffer.from(message?.payload ?? []).toString()
 
@@ -69,7 +70,7 @@ test("a command of Tasmota is a text, and its result names the command", async (
   expect((await sending).state).toBe("done")
 })
 
-test("where nothing confirms it a command is done when the broker has it, and failed where nobody takes it", async () => {
+test("where nothing confirms it a command is done when the broker has it", async () => {
   await using rig = commandRig({ mappings })
   const request = { device: "ha/light", command: "kitchen", input: { state: "ON" }, source: "test" }
   const release = rig.store.hold()
@@ -81,6 +82,17 @@ test("where nothing confirms it a command is done when the broker has it, and fa
   expect(outcome).toMatchObject({ state: "done", output: null, attempts: 1 })
   expect(rig.devices.heard[0]).toMatchObject({ topic: "home/kitchen/set", qos: 2, retain: true })
   expect(textOf(rig.devices.heard[0])).toBe(`ON ${id}`)
+})
+
+test("where nothing confirms it and nobody takes it a command has failed, unless the broker keeps it", async () => {
+  const request = { device: "ha/light", command: "kitchen", input: { state: "ON" }, source: "test" }
+  await using keeping = commandRig({ mappings })
+  keeping.devices.become("gone")
+  expect(await keeping.commands.send(request)).toMatchObject({ state: "done", attempts: 1 })
+  const told = keeping.commands.send({ ...lamp, device: "kept/lamp" })
+  await keeping.clock.run(10_000)
+  expect(await told, "who came later may have it").toMatchObject({ state: "in-doubt" })
+  await using rig = commandRig({ mappings: [{ ...blind, retain: false }] })
   rig.devices.become("gone")
   expect(await rig.commands.send(request)).toMatchObject({ state: "failed", error: { code: "command_unreachable" } })
   const waiting = rig.commands.send({ ...request, retries: 1 })

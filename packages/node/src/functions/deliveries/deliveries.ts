@@ -31,6 +31,8 @@ export interface BuryReason {
 
 const mostEvents = 10_000
 const mostBytes = 64 * 1_048_576
+/** Of the events of one call, as they weigh in memory: a process takes 16 MiB of JSON. */
+const mostCallBytes = 8 * 1_048_576
 const firstPauseMs = 200
 const longestPauseMs = 30_000
 /** Says that nothing was begun. */
@@ -49,13 +51,15 @@ interface Gathering {
   readonly deliveries: Delivery[]
   readonly timer: Timer
   size: number
+  bytes: number
 }
 
 export class Deliveries {
   readonly #options: DeliveriesOptions
   readonly #waiting: Work[] = []
   readonly #gathering = new Map<string, Gathering>()
-  readonly #timers = new Set<Timer>()
+  /** Work that failed and is tried again later. */
+  readonly #pausing = new Map<Work, Timer>()
   #events = 0
   #bytes = 0
   #running = 0
@@ -70,6 +74,11 @@ export class Deliveries {
   /** Events that are not done. */
   get waiting(): number {
     return this.#events
+  }
+
+  /** Nothing finds room (E2). */
+  get isFull(): boolean {
+    return this.#events >= mostEvents || this.#bytes >= mostBytes
   }
 
   /**
@@ -105,11 +114,23 @@ export class Deliveries {
     else this.#gather(delivery, group)
   }
 
-  /** Looks again at once: there is another version, or the function rests no longer. */
+  /** Looks again at once: the function rests no longer. */
   resume(): void {
     this.#rest?.cancel()
     this.#rest = undefined
     this.#next()
+  }
+
+  /** There is another version: what failed with the one before is tried with this one, as if for the first time. */
+  renew(): void {
+    const works = [...this.#pausing]
+    this.#pausing.clear()
+    for (const [work, timer] of works) {
+      timer.cancel()
+      work.attempts = 0
+      this.#waiting.push(work)
+    }
+    this.resume()
   }
 
   /** What waits is left to its records. */
@@ -117,9 +138,9 @@ export class Deliveries {
     this.#isClosed = true
     this.#rest?.cancel()
     for (const { timer } of this.#gathering.values()) timer.cancel()
-    for (const timer of this.#timers) timer.cancel()
+    for (const timer of this.#pausing.values()) timer.cancel()
     this.#gathering.clear()
-    this.#timers.clear()
+    this.#pausing.clear()
     this.#waiting.length = 0
   }
 
@@ -131,16 +152,23 @@ export class Deliveries {
   /** E3 */
   #gather(delivery: Delivery, { name, batch }: DeliveryGroup): void {
     const size = sizeOf(delivery)
-    // What does not fit into this call begins the next one.
-    if ((this.#gathering.get(name)?.size ?? 0) + size > batch.size) this.#gathered(name)
     let gathering = this.#gathering.get(name)
+    // What does not fit into this call begins the next one.
+    const isTooMuch =
+      gathering !== undefined &&
+      (gathering.size + size > batch.size || gathering.bytes + delivery.weight > mostCallBytes)
+    if (isTooMuch) {
+      this.#gathered(name)
+      gathering = undefined
+    }
     if (gathering === undefined) {
       const timer = this.#options.clock.after(batch.waitMs, () => this.#gathered(name))
-      gathering = { deliveries: [], timer, size: 0 }
+      gathering = { deliveries: [], timer, size: 0, bytes: 0 }
       this.#gathering.set(name, gathering)
     }
     gathering.deliveries.push(delivery)
     gathering.size += size
+    gathering.bytes += delivery.weight
     if (gathering.size >= batch.size) this.#gathered(name)
   }
 
@@ -194,10 +222,10 @@ export class Deliveries {
     }
     const pauseMs = Math.min(firstPauseMs * 2 ** (work.attempts - 1), longestPauseMs)
     const timer = this.#options.clock.after(pauseMs, () => {
-      this.#timers.delete(timer)
+      this.#pausing.delete(work)
       this.#enqueue(work)
     })
-    this.#timers.add(timer)
+    this.#pausing.set(work, timer)
   }
 
   #leave({ deliveries }: Work): void {

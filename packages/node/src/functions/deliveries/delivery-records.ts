@@ -63,12 +63,11 @@ export class DeliveryRecords {
     return found
   }
 
-  /** A record for the commit of an event's cause. */
-  make(name: string, recorded: Recorded): KeyedRecord & { readonly value: Uint8Array } {
+  /** Names a delivery. */
+  newKey(name: string): string {
     // 11 digits of base 36 hold microseconds for 4,000 years, so that names sort by time.
     const time = this.#clock.now().toString(36).padStart(11, "0")
-    const id = `${time}-${this.#opening}-${(++this.#count).toString(36).padStart(8, "0")}`
-    return { kind: "effect", key: `${prefix}${name}/${id}`, value: new TextEncoder().encode(JSON.stringify(recorded)) }
+    return `${prefix}${name}/${time}-${this.#opening}-${(++this.#count).toString(36).padStart(8, "0")}`
   }
 
   /** For a commit: it is over, and need not be remembered. */
@@ -129,6 +128,11 @@ export class DeliveryRecords {
       tell(error)
     }
   }
+}
+
+/** A record for the commit of an event's cause. */
+export function deliveryRecord(key: string, recorded: Recorded): KeyedRecord & { readonly value: Uint8Array } {
+  return { kind: "effect", key, value: Buffer.from(JSON.stringify(recorded)) }
 }
 
 /** The key that the function sees. */

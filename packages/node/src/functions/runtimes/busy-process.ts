@@ -7,8 +7,20 @@ import { execFile } from "node:child_process"
 import { cpus } from "node:os"
 import { promisify } from "node:util"
 
-const taskset = "/usr/bin/taskset"
-const cat = "/bin/cat"
+const shell = "/bin/sh"
+/**
+ * Binds process $1 to processor $2, or where $3 is `nested` what runs inside of it: the sandbox ($1) has one child, the first
+ * process of its namespace, and that has the runner. One program for all of it, because each that the node starts holds its
+ * event loop for a ms or two.
+ */
+const script = `
+bind() { taskset -a -p -c "$2" "$1" >/dev/null; }
+if [ "$3" != nested ]; then bind "$1" "$2"; exit; fi
+read first </proc/$1/task/$1/children
+for one in $first; do
+  read inner </proc/$one/task/$one/children
+  for each in $inner; do bind "$each" "$2"; done
+done`
 const waitMs = 2_000
 
 /** Busy ones take turns from the last processor down; the first is left to everybody else. */
@@ -19,20 +31,10 @@ export async function holdToOneProcessor(pid: number, isNested: boolean): Promis
   const processors = cpus().length
   if (process.platform !== "linux" || processors < 2) return
   const processor = processors - 1 - (turn++ % (processors - 1))
+  const args = ["-c", script, "sh", String(pid), String(processor), isNested ? "nested" : "plain"]
   try {
-    // The sandbox, its first process, and what that runs.
-    const inner = isNested ? (await Promise.all((await childrenOf(pid)).map(childrenOf))).flat() : [pid]
-    await Promise.all(inner.map((one) => run(taskset, ["-a", "-p", "-c", String(processor), String(one)])))
+    await promisify(execFile)(shell, args, { env: { PATH: "/usr/bin:/bin" }, timeout: waitMs })
   } catch {
     // It ended, or the machine does not allow it: the call's time still holds.
   }
-}
-
-async function childrenOf(pid: number): Promise<number[]> {
-  const text = await run(cat, [`/proc/${pid}/task/${pid}/children`])
-  return text.split(" ").filter(Boolean).map(Number)
-}
-
-async function run(file: string, args: readonly string[]): Promise<string> {
-  return (await promisify(execFile)(file, [...args], { env: {}, timeout: waitMs })).stdout
 }

@@ -3,20 +3,13 @@
  *
  * - C1 A child that breaks the protocol is stopped with the reason, and nothing of it is read any more.
  * - C2 What is sent in one turn of the event loop leaves in one write.
- * - C3 `stop` kills the whole process group at once: the code in it cannot be asked.
+ * - C3 `stop` kills the whole process group, at once or as soon as it runs: the code in it cannot be asked.
  * - C4 Its end is told once, after what it sent before.
  */
-import { type ChildProcess, spawn } from "node:child_process"
-import type { Socket } from "node:net"
-import type { Readable } from "node:stream"
+import type { Duplex, Readable } from "node:stream"
 import type { Clock, Timer } from "@brume/core"
 import { encodeFrames, FrameReader } from "./frames.ts"
-
-export interface Command {
-  readonly file: string
-  readonly args: readonly string[]
-  readonly environment: Readonly<Record<string, string>>
-}
+import type { Command, Starter, Streams } from "./starter.ts"
 
 export interface Ending {
   /** Why we stopped it, where we did. */
@@ -52,50 +45,38 @@ const ownSignals = new Set(["SIGABRT", "SIGTRAP", "SIGILL", "SIGSEGV"])
 const memoryWords = /out of memory|Allocation failed|bad_alloc|MemoryError|[Cc]annot allocate memory/
 
 export class Child {
-  readonly pid: number | undefined
   /** Called when its process is gone, whoever owns it. */
   onGone: (() => void) | undefined
-  readonly #process: ChildProcess
-  readonly #socket: Socket
   readonly #reader = new FrameReader(blankFrameBytes)
+  readonly #clock: Clock
   #owner: ChildOwner = ownerless
+  #pid: number | undefined
+  #streams: Streams | undefined
+  readonly #openStreams = new Set<Readable>()
   #outgoing: string[] = []
   #reason: string | undefined
   #saysMemory = false
   #lastWords = ""
+  #exit: { readonly code: number | undefined; readonly signal: string | undefined } | undefined
   #drain: Timer | undefined
   #ending: Ending | undefined
 
-  constructor(command: Command, clock: Clock) {
-    this.#process = spawn(command.file, command.args, {
-      cwd: "/",
-      env: command.environment,
-      stdio: ["ignore", "pipe", "pipe", "pipe"],
-      // A group of its own, for `stop`; and a terminal's Ctrl-C is not for it.
-      detached: true,
+  constructor(command: Command, clock: Clock, starter: Starter) {
+    this.#clock = clock
+    starter.start(command, {
+      onStart: (pid, streams) => this.#started(pid, streams),
+      onExit: (code, signal) => this.#exited(code, signal),
+      onError: (error) => this.#end(error),
     })
-    this.pid = this.#process.pid
-    this.#socket = this.#process.stdio[3] as Socket
-    this.#socket.on("data", (chunk: Buffer) => this.#read(chunk))
-    this.#socket.on("error", () => {})
-    this.#socket.on("end", () => {
-      this.#drain ??= clock.after(drainMs, () => this.stop("it closed its socket"))
-    })
-    this.#listen("stdout", this.#process.stdout!)
-    this.#listen("stderr", this.#process.stderr!)
-    this.#process.on("error", (error) => this.#end({ error }))
-    this.#process.on("exit", (code, signal) => {
-      // Descendants that are still there go with it.
-      this.#killGroup()
-      this.#drain?.cancel()
-      this.#drain = clock.after(drainMs, () => this.#end({ code, signal }))
-    })
-    this.#process.on("close", (code, signal) => this.#end({ code, signal }))
+  }
+
+  /** Known once it runs. */
+  get pid(): number | undefined {
+    return this.#pid
   }
 
   get isAlive(): boolean {
-    if (this.#ending !== undefined || this.#reason !== undefined) return false
-    return this.#process.exitCode === null && this.#process.signalCode === null
+    return this.#ending === undefined && this.#reason === undefined && this.#exit === undefined
   }
 
   /** Hands the child over; an end that came before is told to the new owner. */
@@ -107,7 +88,7 @@ export class Child {
 
   /** `text` is the JSON of one frame. */
   send(text: string): void {
-    if (this.#outgoing.push(text) === 1) setImmediate(() => this.#flush())
+    if (this.#outgoing.push(text) === 1 && this.#streams !== undefined) setImmediate(() => this.#flush())
   }
 
   /** Kills. The reason is the first that was given. */
@@ -118,12 +99,53 @@ export class Child {
     this.#killGroup()
   }
 
+  #started(pid: number, streams: Streams): void {
+    this.#pid = pid
+    this.#streams = streams
+    if (this.#reason !== undefined) this.#killGroup()
+    const { channel, stdout, stderr } = streams
+    for (const stream of streamsOf(streams)) this.#openStreams.add(stream)
+    channel.on("data", (chunk: Buffer) => this.#read(chunk))
+    channel.on("end", () => this.#closed(channel))
+    this.#listen("stdout", stdout)
+    this.#listen("stderr", stderr)
+    for (const stream of streamsOf(streams)) {
+      stream.on("error", () => {})
+      // It may have come and gone while the others were waited for.
+      if (stream.destroyed) this.#closed(stream)
+      else stream.on("close", () => this.#closed(stream)).resume()
+    }
+    if (this.#outgoing.length > 0) this.#flush()
+  }
+
+  #exited(code: number | undefined, signal: string | undefined): void {
+    this.#exit = { code, signal }
+    // Descendants that are still there go with it.
+    this.#killGroup()
+    this.#drain?.cancel()
+    this.#drain = this.#clock.after(drainMs, () => this.#end())
+    this.#endWhenRead()
+  }
+
+  /** A stream has ended. Without its channel a process is of no use. */
+  #closed(stream: Readable): void {
+    this.#openStreams.delete(stream)
+    if (stream === this.#streams?.channel && this.#exit === undefined)
+      this.#drain ??= this.#clock.after(drainMs, () => this.stop("it closed its socket"))
+    this.#endWhenRead()
+  }
+
+  #endWhenRead(): void {
+    if (this.#exit !== undefined && this.#openStreams.size === 0) this.#end()
+  }
+
   #flush(): void {
     const texts = this.#outgoing
     this.#outgoing = []
-    if (texts.length === 0 || this.#socket.destroyed) return
-    this.#socket.write(encodeFrames(texts))
-    if (this.#socket.writableLength > mostUnread) this.stop("it does not read what is sent to it")
+    const channel = this.#streams?.channel
+    if (texts.length === 0 || channel === undefined || channel.destroyed) return
+    channel.write(encodeFrames(texts))
+    if (channel.writableLength > mostUnread) this.stop("it does not read what is sent to it")
   }
 
   #read(chunk: Buffer): void {
@@ -148,7 +170,6 @@ export class Child {
 
   #listen(stream: "stdout" | "stderr", readable: Readable): void {
     readable.setEncoding("utf8")
-    readable.on("error", () => {})
     readable.on("data", (text: string) => {
       if (this.#reason !== undefined) return
       if (stream === "stderr") this.#lastWords = (this.#lastWords + text).slice(-lastWordsLength)
@@ -156,13 +177,11 @@ export class Child {
     })
   }
 
-  #end(how: { readonly code?: number | null; readonly signal?: string | null; readonly error?: Error }): void {
+  #end(error?: Error): void {
     if (this.#ending !== undefined) return
     this.#drain?.cancel()
-    this.#socket.destroy()
-    this.#process.stdout?.destroy()
-    this.#process.stderr?.destroy()
-    const { code, signal } = plainEnd(how.code ?? undefined, how.signal ?? undefined)
+    if (this.#streams !== undefined) for (const stream of streamsOf(this.#streams)) stream.destroy()
+    const { code, signal } = plainEnd(this.#exit?.code, this.#exit?.signal)
     const isMemory =
       this.#saysMemory || (signal !== undefined && ownSignals.has(signal) && memoryWords.test(this.#lastWords))
     this.#ending = {
@@ -171,20 +190,24 @@ export class Child {
       signal,
       isMemory: isMemory && this.#reason === undefined,
       lastWords: this.#lastWords,
-      ...(how.error === undefined ? {} : { error: how.error }),
+      ...(error === undefined ? {} : { error }),
     }
     this.#owner.onEnd(this.#ending)
     this.onGone?.()
   }
 
   #killGroup(): void {
-    if (this.pid === undefined) return
+    if (this.#pid === undefined) return
     try {
-      process.kill(-this.pid, "SIGKILL")
+      process.kill(process.platform === "win32" ? this.#pid : -this.#pid, "SIGKILL")
     } catch {
       // Nobody is left.
     }
   }
+}
+
+function streamsOf({ channel, stdout, stderr }: Streams): readonly [Duplex, Readable, Readable] {
+  return [channel, stdout, stderr]
 }
 
 const signalNames: Readonly<Record<number, string>> = {

@@ -1,6 +1,6 @@
 /** A driver starts the runner of one language. All drivers pass the suite `describeRuntime` of the testkit. */
 import type { FogError } from "@brume/core"
-import type { Command } from "./child.ts"
+import type { Command } from "./starter.ts"
 
 /** What makes one blank process different from another of the same language. */
 export interface Shape {

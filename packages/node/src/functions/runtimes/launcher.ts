@@ -8,15 +8,17 @@ import type { Clock, Logger, Timer } from "@brume/core"
 import { Child } from "./child.ts"
 import type { Driver, Shape } from "./driver.ts"
 import type { Sandbox } from "./sandbox/sandbox.ts"
+import type { Starter } from "./starter.ts"
 
 export interface LauncherOptions {
   readonly clock: Clock
   readonly logger: Logger
+  readonly starter: Starter
   /** Of each shape. */
   readonly blanks: number
 }
 
-/** A start takes a few ms of the event loop: not right behind the one for which a call waits. ms. */
+/** A start takes a processor for a while: not right behind the one for which a call waits. ms. */
 const refillMs = 100
 /** After a blank that did not live. ms. */
 const retryMs = 5_000
@@ -81,7 +83,8 @@ export class Launcher {
   }
 
   #start(driver: Driver, shape: Shape, sandbox: Sandbox): Child {
-    const child = new Child(sandbox.wrap(driver.launch(shape), shape), this.#options.clock)
+    const { clock, starter } = this.#options
+    const child = new Child(sandbox.wrap(driver.launch(shape), shape), clock, starter)
     this.#children.add(child)
     child.onGone = () => {
       this.#children.delete(child)

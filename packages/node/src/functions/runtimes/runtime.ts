@@ -67,6 +67,8 @@ export interface RunningCall {
   readonly context: InvocationContext
   /** When nobody waits for it any more: monotonic ms of the pool's clock. */
   readonly deadline: number
+  /** When its code began with it, as far as that is known: its own limit of time counts from then. */
+  readonly begunMs?: number | undefined
 }
 
 export interface FunctionLine {

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process"
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { cpus } from "node:os"
 import { join } from "node:path"
@@ -43,6 +44,7 @@ test("without a sandbox functions run, and say so", async () => {
     expect(bed.pool.status()).toMatchObject({ sandbox: "unsandboxed", instances: 1 })
     expect(Object.keys((await bed.call("environment")) as object)).not.toContain("BRUME_TRIAL_SECRET")
     expect((await bed.error("bufferBomb")).message).toContain("memory limit of 128 MiB")
+    expect(await bed.call("echo", { value: 2 })).toBe(2)
     expect((await bed.error("loop", {}, 200)).code).toBe("function_timeout")
   }
 })
@@ -95,4 +97,24 @@ test("a process that computes for long is held to one processor, one that waits 
       expect(await processors()).toMatch(/^[1-9]\d*$/)
     }
   }
+})
+
+test("when the process that starts others is killed, functions end and are started anew", async ({ skip }) => {
+  if (process.platform !== "linux") return skip("only Linux has it")
+  const helpers = (): number[] =>
+    execFileSync("ps", ["-eo", "pid=,ppid=,args="], { encoding: "utf8" })
+      .split("\n")
+      .map((line) => line.trim().split(/\s+/))
+      .filter(([, parent, ...args]) => parent === String(process.pid) && args.join(" ").includes("starter.cjs"))
+      .map(([pid]) => Number(pid))
+  await using runtimes = runtimesWith()
+  await using bed = new TrialBed(runtimes, javascriptTrials, {})
+  await bed.pool.ready()
+  const [helper] = helpers()
+  const running = bed.error("sleep", { ms: 5_000 })
+  process.kill(helper!, "SIGKILL")
+  expect(await running).toMatchObject({ code: "function_crashed", message: expect.stringContaining("killed") })
+  expect(await bed.call("echo", { value: 1 })).toBe(1)
+  expect(helpers()).toHaveLength(1)
+  expect(helpers()).not.toEqual([helper])
 })

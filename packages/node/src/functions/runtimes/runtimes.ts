@@ -14,6 +14,7 @@ import { Launcher } from "./launcher.ts"
 import { createNodeDriver } from "./node-driver.ts"
 import type { Pool, PoolOptions } from "./pool.ts"
 import { createPythonDriver, type PythonDriver } from "./python-driver.ts"
+import { createRemoteStarter } from "./remote-starter.ts"
 import { chooseSandbox, type FunctionsMachine, withoutSandbox } from "./sandbox/inspect-machine.ts"
 import type { Sandbox } from "./sandbox/sandbox.ts"
 
@@ -60,7 +61,8 @@ export function createRuntimes(options: RuntimesOptions): Runtimes {
   const { clock, logger, metrics, hidden, python = defaultPython, sandbox = "auto", blanks = 1 } = options
   const node = createNodeDriver()
   const py = createPythonDriver(python)
-  const launcher = new Launcher({ clock, logger, blanks })
+  const starter = createRemoteStarter("/usr/bin/setpriv")
+  const launcher = new Launcher({ clock, logger, starter, blanks })
   const pools = new Set<Pool>()
   const starts = metrics.counter("brume_functions_starts_total", "Processes given to functions.", ["runtime"])
   const crashes = metrics.counter("brume_functions_crashes_total", "Processes of functions that ended by a fault.", [
@@ -119,6 +121,7 @@ export function createRuntimes(options: RuntimesOptions): Runtimes {
     async close() {
       await Promise.all([...pools].map((pool) => pool.close()))
       await launcher.close()
+      await starter.close()
     },
     async [Symbol.asyncDispose]() {
       await this.close()

@@ -93,21 +93,22 @@ function messageOf([topic, payload, form, given]: readonly unknown[]): NodeMessa
   return { topic: name, payload: bytes, qos, retain: retain === true }
 }
 
-async function query({ args: [sql, parameters], call }: Asking, { ports, clock }: AskOptions): Promise<unknown> {
-  const answer = await ports.query({
+async function query(asking: Asking, options: AskOptions): Promise<unknown> {
+  const [sql, parameters] = asking.args
+  const answer = await options.ports.query({
     sql: text(sql, "A statement"),
     parameters: Array.isArray(parameters) ? (parameters as QueryParameter[]) : [],
     format: "json",
     maxRows: mostRows,
-    timeoutMs: Math.max(1, Math.min(longestQueryMs, leftMs(call, clock))),
+    timeoutMs: Math.max(1, Math.min(longestQueryMs, Math.ceil(leftMs(asking, options)))),
   })
   const pieces: Uint8Array[] = []
   for await (const piece of answer.body) pieces.push(piece)
   return (JSON.parse(Buffer.concat(pieces).toString()) as { readonly rows: unknown }).rows
 }
 
-async function command(asking: Asking, { ports, clock }: AskOptions): Promise<unknown> {
-  const { name, call, once } = asking
+async function command(asking: Asking, options: AskOptions): Promise<unknown> {
+  const { name, once } = asking
   const [device, what, input = null, given] = asking.args
   const { deadlineMs, key } = membersOf(given)
   const request = {
@@ -116,8 +117,8 @@ async function command(asking: Asking, { ports, clock }: AskOptions): Promise<un
     input: input as Json,
   }
   const own = typeof key === "string" ? key : once.keyOf(["command", request.device, request.command, input])
-  const left = Math.min(longestCommandMs, Math.ceil(leftMs(call, clock)))
-  const outcome = await ports.command({
+  const left = Math.min(longestCommandMs, Math.ceil(leftMs(asking, options)))
+  const outcome = await options.ports.command({
     ...request,
     deadlineMs: Math.max(1, typeof deadlineMs === "number" ? Math.min(Math.ceil(deadlineMs), left) : left),
     idempotencyKey: own,
@@ -127,7 +128,8 @@ async function command(asking: Asking, { ports, clock }: AskOptions): Promise<un
   return { id, state, output, ...(error === undefined ? {} : { error }) }
 }
 
-async function invoke({ args, call, once }: Asking, options: AskOptions): Promise<unknown> {
+async function invoke(asking: Asking, options: AskOptions): Promise<unknown> {
+  const { args, call, once } = asking
   const [other, event = null, given] = args
   const depth = (call?.context.depth ?? 0) + 1
   if (depth > deepest)
@@ -136,12 +138,14 @@ async function invoke({ args, call, once }: Asking, options: AskOptions): Promis
   const name = text(other, "The name of a function")
   const key = once.keyOf(["invoke", name, event])
   const own = typeof deadlineMs === "number" && deadlineMs > 0 ? deadlineMs : Number.POSITIVE_INFINITY
-  return await options.invoke(name, event, { deadlineMs: Math.min(own, leftMs(call, options.clock)), depth, key })
+  return await options.invoke(name, event, { deadlineMs: Math.min(own, leftMs(asking, options)), depth, key })
 }
 
-/** How long somebody waits for the call. */
-function leftMs(call: RunningCall | undefined, clock: Clock): number {
-  return call === undefined ? Number.POSITIVE_INFINITY : call.deadline - clock.monotonic()
+/** How long the call has yet: until nobody waits for it, or its own limit ends it. */
+function leftMs({ call, spec }: Asking, { clock }: AskOptions): number {
+  if (call === undefined) return spec.limits.timeMs
+  const now = clock.monotonic()
+  return Math.max(0, Math.min(call.deadline, (call.begunMs ?? now) + spec.limits.timeMs) - now)
 }
 
 function membersOf(given: unknown): Readonly<Record<string, unknown>> {

@@ -13,7 +13,7 @@ export interface StoredReadingsOptions {
 }
 
 /** Readings of one statement. */
-export const pageRows = 10_000
+export const pageRows = 50_000
 
 export class StoredReadings {
   readonly #options: StoredReadingsOptions

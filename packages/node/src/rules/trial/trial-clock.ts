@@ -38,6 +38,13 @@ export class TrialClock implements Clock {
     return timer
   }
 
+  /** When the next timer is due; infinite where none is. µs since 1970 UTC */
+  get nextDueUs(): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const { dueUs } of this.#waiting) if (dueUs < next) next = dueUs
+    return next
+  }
+
   /** Moves to the next timer that is due by then, and calls it; false where none is, and the clock stands there. */
   step(toUs: number): boolean {
     let next: Waiting | undefined

@@ -23,6 +23,7 @@ import type { CompiledRule } from "../compiled-rule.ts"
 import type { Firing } from "../evaluation.ts"
 import type { RuleSpec } from "../rule-spec.ts"
 import { openRules, type Rules } from "../rules.ts"
+import type { WindowStatus } from "../windows/windowed.ts"
 import { StoredReadings } from "./stored-readings.ts"
 import { TrialClock } from "./trial-clock.ts"
 import { TrialStore } from "./trial-store.ts"
@@ -151,6 +152,7 @@ class Run {
     } finally {
       await rules.close()
     }
+    this.#noteWindows(rules.status(name)?.window)
     return {
       ...{ fromUs, toUs, readings: this.#readings, fired: this.#fired, cleared: this.#cleared },
       ...{ firings: this.#firings, strip: this.#strip, reachedUs, notes: [...this.#notes] },
@@ -194,24 +196,44 @@ class Run {
     if (rule.kind !== "time") {
       const stored = new StoredReadings({ query, filter: rule.filter, by, fromUs: beginUs, toUs })
       for (let rows = await stored.next(); rows.length > 0; rows = await stored.next())
-        for (const row of rows) {
+        for (let at = 0; at < rows.length; ) {
           if (this.#readings >= this.#limits.readings) return this.#cutOff(`${this.#limits.readings} readings`)
-          if (!(await this.#moveTo(row[by] as number, isLate))) return this.#cutOff("its time")
-          const batch = new ReadingBatch(1)
-          stored.add(batch, row)
+          const atUs = rows[at]![by] as number
+          if (!this.#isThere(atUs) && !(await this.#moveTo(atUs, isLate))) return this.#cutOff("its time")
+          const batch = new ReadingBatch(4)
+          // What came at the same time came together.
+          for (; at < rows.length && rows[at]![by] === atUs && batch.length < turnRows; at++)
+            stored.add(batch, rows[at]!)
           const evaluation = rules.evaluate(batch, this.#store.nextSeq)
           this.#store.append(batch, this.#clock.now(), evaluation?.records ?? [])
           evaluation?.durable()
-          this.#readings++
+          this.#readings += batch.length
+          this.#sinceTurn += batch.length
         }
       if (this.#readings === 0) this.#notes.add("No stored reading of this time is one that the rule listens to.")
     }
     return (await this.#moveTo(toUs - 1, isLate)) ? toUs : this.#cutOff("its time")
   }
 
+  /** What windows left out. */
+  #noteWindows(status: WindowStatus | undefined): void {
+    if (status === undefined) return
+    const { late, overflowed, approximate } = status
+    if (late > 0) this.#notes.add(`${late} readings came too late for windows that hold their times.`)
+    if (overflowed > 0) this.#notes.add(`${overflowed} readings found no room in the windows.`)
+    if (approximate > 0) this.#notes.add(`The quantiles of ${approximate} windows are approximate.`)
+  }
+
   #cutOff(limit: string): number {
     this.#notes.add(`The test ended early, at the limit of ${limit}.`)
     return this.#clock.now()
+  }
+
+  /** Moves on at once where no timer is due on the way, and nobody else has to have a turn. */
+  #isThere(atUs: number): boolean {
+    if (this.#sinceTurn >= turnRows || this.#clock.nextDueUs <= atUs) return false
+    this.#clock.step(atUs)
+    return true
   }
 
   /** False where the test takes too long. */
@@ -222,7 +244,6 @@ class Run {
       this.#sinceTurn = 0
       if (isLate()) return false
     }
-    if (++this.#sinceTurn < turnRows) return true
     this.#sinceTurn = 0
     await turn()
     return !isLate()

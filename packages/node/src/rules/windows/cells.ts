@@ -42,7 +42,6 @@ export class Cells {
   readonly #columns: Columns
   readonly #free: number[] = []
   #made = 0
-  #bytes = 0
   #whole: number | undefined
   readonly #values: Values[] = []
   readonly #texts: Texts[] = []
@@ -115,13 +114,6 @@ export class Cells {
     })
   }
 
-  /** Gives all bytes back; nothing may be asked any more. */
-  close(): void {
-    for (const values of this.#values) values.drop()
-    this.#options.budget.give(this.#bytes)
-    this.#bytes = 0
-  }
-
   #make(): number {
     const cell = this.#made++
     if (cell === this.#columns.room) this.#columns.grow(cell + 1)
@@ -136,7 +128,6 @@ export class Cells {
     const wanted = room === 0 ? firstRoom : Math.min(room * 2, Math.max(room + 1, this.#options.most))
     const bytes = (wanted - room) * (this.#columns.bytesEach + overhead)
     if (!this.#options.budget.take(bytes)) return false
-    this.#bytes += bytes
     this.#columns.grow(wanted)
     return true
   }

@@ -13,6 +13,8 @@ export interface HistoryOptions {
   readonly sinceSeq: number | undefined
   /** Most readings; the latest where there are more. */
   readonly most: number
+  /** Whether nobody needs them any more. */
+  readonly isOver: () => boolean
 }
 
 /** Readings of one statement. */
@@ -74,11 +76,11 @@ export class History {
 
   /** @param density how many of all sequences are wanted, of 1 */
   async #addBetween(epoch: string, fromSeq: number, toSeq: number, density: number): Promise<void> {
-    const { run, query } = this.#options
+    const { run, query, isOver } = this.#options
     const text = run.rule.plan.needs.texts ? ", text" : ""
     const span = Math.ceil(pageRows / Math.max(density, 1e-6))
     let from = fromSeq
-    while (from < toSeq) {
+    while (from < toSeq && !isOver()) {
       const to = Math.min(toSeq, from + span)
       const rows = await query.rows(
         `SELECT device, property, time, received, value, seq${text} FROM readings

@@ -82,7 +82,7 @@ function condition({ rule, epoch, belowSeq }: LateResultsOptions, fromUs: number
     `time >= ${timeLiteral(fromUs)} AND time < ${timeLiteral(toUs)}`,
     // The parameter is used also where windows are not by device: a statement has all that are given.
     plan.byDevice
-      ? `list_contains(from_json($1, '["VARCHAR"]'), device)`
+      ? `device IN (SELECT unnest(from_json($1, '["VARCHAR"]')))`
       : `$1 IS NOT NULL AND ${filterCondition("device", filter.device)}`,
     filterCondition("property", filter.property),
     `(epoch <> ${quoted(epoch)} OR seq < ${belowSeq})`,

@@ -50,4 +50,9 @@ export class Budget {
     this.used -= bytes
     this.#all?.give(bytes)
   }
+
+  /** All that was taken. */
+  release(): void {
+    this.give(this.used)
+  }
 }

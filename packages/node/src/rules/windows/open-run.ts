@@ -113,7 +113,10 @@ export class OpenRun {
     const { store, query, limits, logger } = this.#options
     const { run } = this
     const sinceSeq = run.rule.plan.late === "update" ? this.#told.throughSeq : undefined
-    const history = new History({ query, run, epoch: store.epoch, sinceSeq, most: limits.rebuiltReadings })
+    const history = new History({
+      ...{ query, run, epoch: store.epoch, sinceSeq, most: limits.rebuiltReadings },
+      isOver: () => this.#isClosed,
+    })
     const { toSeq, omitted } = await history.addAll()
     if (omitted > 0)
       logger.warn("Open windows held more readings than are read again; they are told without the oldest", {

@@ -4,6 +4,7 @@
  * - P1 Windows are closed in their order. One that is closed takes nothing: panes that it shares with others may go on.
  */
 import type { Cells, Sample } from "./cells.ts"
+import type { Budget } from "./limits.ts"
 import { floorDivided, type Shape, type ShapeOptions, type Taken, taken } from "./shape.ts"
 import type { WindowPlan } from "./window-plan.ts"
 
@@ -16,6 +17,7 @@ interface Pane {
 export class Panes implements Shape {
   readonly #plan: WindowPlan
   readonly #cells: Cells
+  readonly #budget: Budget
   readonly #onClose: ShapeOptions["onClose"]
   readonly #panes = new Map<number, Pane>()
   /** How many panes hold something of a group. */
@@ -34,9 +36,10 @@ export class Panes implements Shape {
   #nextDue: number | undefined = Number.POSITIVE_INFINITY
 
   /** @param fromUs what is due by then counts as closed */
-  constructor({ plan, cells, onClose }: ShapeOptions, fromUs: number) {
+  constructor({ plan, cells, budget, onClose }: ShapeOptions, fromUs: number) {
     this.#plan = plan
     this.#cells = cells
+    this.#budget = budget
     this.#onClose = onClose
     this.#next = this.#firstOpen(fromUs)
     this.#lateBelow = 0
@@ -64,10 +67,10 @@ export class Panes implements Shape {
     if (time < this.#lateBelow) return taken.late
     let pane = this.#current
     if (pane === undefined || time < this.#currentFrom || time >= this.#currentTo) pane = this.#paneOf(time)
-    if (group >= pane.cells.length) pane.cells = longer(pane.cells, group)
-    let place = pane.cells[group]!
+    let place = group < pane.cells.length ? pane.cells[group]! : 0
     if (place === 0) {
-      const cell = this.#cells.take()
+      // Also a pane with one reading may be as long as there are groups.
+      const cell = this.#hasRoom(pane, group) ? this.#cells.take() : undefined
       if (cell === undefined) {
         this.#dropIfEmpty(pane)
         return taken.full
@@ -151,6 +154,14 @@ export class Panes implements Shape {
     return pane
   }
 
+  #hasRoom(pane: Pane, group: number): boolean {
+    if (group < pane.cells.length) return true
+    const cells = longer(pane.cells, group)
+    if (!this.#budget.take((cells.length - pane.cells.length) * 4)) return false
+    pane.cells = cells
+    return true
+  }
+
   #firstPane(): number | undefined {
     let first: number | undefined
     for (const index of this.#panes.keys()) if (first === undefined || index < first) first = index
@@ -219,6 +230,7 @@ export class Panes implements Shape {
 
   #forgetPane(pane: Pane): void {
     this.#panes.delete(pane.index)
+    this.#budget.give(pane.cells.length * 4)
     if (this.#current === pane) this.#current = undefined
     this.#nextDue = undefined
   }

@@ -32,10 +32,11 @@ const maxDepth = 32
 /** Names that windows give themselves. */
 export const ownColumns = ["window_start", "window_end", "device", "property", "revision"] as const
 
-/** Words that CEL keeps for itself. */
+/** Words that CEL keeps for itself, and what a window's result has for rules besides its columns. */
 const reserved: ReadonlySet<string> = new Set([
   ...["true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import"],
   ...["let", "loop", "package", "namespace", "return", "var", "void", "while"],
+  ...["timeUs", "previousSeen", "remembered", "isSameAs"],
 ])
 
 /** The parsed text, or its first mistake as it follows the path in a sentence. */

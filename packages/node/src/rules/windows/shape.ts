@@ -1,5 +1,6 @@
 /** Which readings belong together: what panes.ts and sessions.ts have in common. Times are µs since 1970 UTC. */
 import type { Cells, Sample } from "./cells.ts"
+import type { Budget } from "./limits.ts"
 import type { WindowPlan } from "./window-plan.ts"
 
 /** What became of a reading. */
@@ -22,6 +23,8 @@ export type CloseListener = (group: number, startUs: number, endUs: number, cell
 export interface ShapeOptions {
   readonly plan: WindowPlan
   readonly cells: Cells
+  /** For what a shape holds besides the cells. */
+  readonly budget: Budget
   readonly onClose: CloseListener
 }
 

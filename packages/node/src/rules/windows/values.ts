@@ -95,12 +95,6 @@ export class Values {
     if (this.#numbers.length > mostIdleRoom) this.#release()
   }
 
-  /** Gives its bytes back. */
-  drop(): void {
-    this.clear()
-    this.#release()
-  }
-
   #sorted(): Float64Array {
     const numbers = this.#numbers.subarray(0, this.#length)
     if (!this.#isSorted) numbers.sort()

@@ -66,7 +66,7 @@ export class WindowRun {
     this.#budget = budget
     this.#cells = new Cells({ needs: plan.needs, most, exactValues, budget })
     const onClose = this.#onClose.bind(this)
-    const shape = { plan, cells: this.#cells, onClose }
+    const shape = { plan, cells: this.#cells, budget, onClose }
     this.#shape = plan.type === "session" ? new Sessions(shape) : new Panes(shape, toldUs)
     this.#groups = new Groups({
       plan,
@@ -152,7 +152,7 @@ export class WindowRun {
   }
 
   close(): void {
-    this.#cells.close()
+    this.#budget.release()
   }
 
   #setBack(toUs: number): void {

@@ -57,6 +57,34 @@ test("what a crash leaves open is rebuilt, what was told is not told again, and 
   await rig.windows.close()
 })
 
+test("more readings than one statement gives are read again too, those that come meanwhile among them", async () => {
+  const rig = await WindowsRig.open(connection)
+  const rule = windowed("n", { type: "tumbling", size: "10m", by: [], select: "count(*) AS n, sum(value) AS total" })
+  rig.windows.set(rule)
+  await rig.windows.begin()
+  const start = rig.clock.now()
+  const part = (from: number) =>
+    Array.from({ length: 10_000 }, (_, at) => ({
+      device: "a",
+      property: "t",
+      time: start + from + at,
+      value: from + at,
+    }))
+  for (let from = 0; from < 120_000; from += 10_000) rig.append(part(from))
+  await rig.settle()
+  await rig.crash()
+  rig.windows.set(rule)
+  const begun = rig.windows.begin()
+  rig.append(part(120_000))
+  await new Promise<void>((resolve) => setImmediate(resolve))
+  rig.append(part(130_000))
+  await begun
+  rig.append(part(140_000))
+  await rig.run(600_500)
+  expect(rig.told.map(({ scope }) => [scope.n, scope.total])).toEqual([[150_000, (149_999 * 150_000) / 2]])
+  await rig.windows.close()
+})
+
 test("results that the store refuses are told again, once, and in their order", async () => {
   const rig = await WindowsRig.open(connection)
   rig.windows.set(windowed("mean", everySecond))
@@ -159,6 +187,27 @@ test("a clock that was far ahead and is set back does not silence windows", asyn
   await rig.run(1_500)
   expect(said(rig).length).toBeGreaterThanOrEqual(2)
   expect(said(rig).at(-1)!.startUs).toBeLessThan(start + 100 * second)
+  await rig.windows.close()
+})
+
+test("what devices with wild clocks open has a limit, and all bytes come back when the rule goes", async () => {
+  const rig = await WindowsRig.open(connection, { bytes: 2 ** 20, groups: 5_000 })
+  rig.windows.set(windowed("n", everySecond))
+  await rig.windows.begin()
+  const start = rig.clock.now()
+  // Each in a window of its own, years ahead.
+  for (let at = 0; at < 5_000; at++)
+    rig.append([{ device: `d${at}`, property: "t", time: start + at * 3_600 * second, value: 1 }])
+  await rig.settle()
+  const status = rig.windows.status("n")!
+  expect(status.overflowed).toBeGreaterThan(1_000)
+  expect(status.bytes).toBeLessThanOrEqual(2 ** 20)
+  // Those that are due are told all the same.
+  await rig.run(1_100)
+  expect(said(rig)).toEqual([{ device: "d0", startUs: start, revision: 0, n: 1 }])
+  rig.windows.delete("n")
+  rig.windows.set(windowed("n", everySecond))
+  expect(rig.windows.status("n")).toMatchObject({ bytes: 0, open: 0 })
   await rig.windows.close()
 })
 

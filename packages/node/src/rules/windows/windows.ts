@@ -216,7 +216,13 @@ class OpenWindows implements Windows {
     const due = [...this.#runs.values()].filter(({ isRunning, run }) => isRunning && run.results.length > 0)
     if (due.length === 0) return
     await this.#commit(async () => {
-      const parts = due.map((run) => ({ run, results: run.run.takeResults(), undo: run.toldTo(run.run.advancedUs) }))
+      // A rule may have been replaced meanwhile, and what is remembered of it is the new one's.
+      const current = due.filter(({ isRunning }) => isRunning)
+      const parts = current.map((run) => ({
+        run,
+        results: run.run.takeResults(),
+        undo: run.toldTo(run.run.advancedUs),
+      }))
       try {
         const records = parts.map(({ run }) => run.record())
         await this.#options.tell(

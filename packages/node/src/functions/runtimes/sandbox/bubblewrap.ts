@@ -6,8 +6,9 @@
  *   user of its own, a number that nobody else has; one that is not gets a user namespace, which counts for itself.
  * - B3 What is hidden is hidden even below a folder that is shown.
  */
-import type { Command } from "../child.ts"
+
 import type { Launch, Shape } from "../driver.ts"
+import type { Command } from "../starter.ts"
 import { environment, limited, type Sandbox, temporaryBytes } from "./sandbox.ts"
 
 export interface BubblewrapOptions {
@@ -45,9 +46,8 @@ function commandOf(
   { launch, shape, user }: { readonly launch: Launch; readonly shape: Shape; readonly user: number },
 ): Command {
   const { command, paths, dataMiB } = launch
-  const isSystem = (path: string): boolean => systemFolders.some((folder) => `${path}/`.startsWith(`${folder}/`))
   const shown = [...systemFolders, ...systemFiles, ...(shape.network ? networkFiles : [])]
-  const wanted = paths.filter((path) => path !== "/" && !isSystem(path))
+  const wanted = paths.filter((path) => path !== "/" && !isBelow(path, systemFolders))
   const own = isRoot
     ? ["--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try", "--cap-drop", "ALL"]
     : ["--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"]
@@ -77,7 +77,7 @@ function commandOf(
       "/proc",
       "--dev",
       "/dev",
-      ...hidden.filter((path) => isSystem(path)).flatMap((path) => ["--tmpfs", path]),
+      ...hidden.filter((path) => isBelow(path, [...systemFolders, ...wanted])).flatMap((path) => ["--tmpfs", path]),
       "--chdir",
       "/tmp",
       "--",
@@ -88,6 +88,10 @@ function commandOf(
     ],
     environment: {},
   }
+}
+
+function isBelow(path: string, folders: readonly string[]): boolean {
+  return folders.some((folder) => `${path}/`.startsWith(`${folder}/`))
 }
 
 /** What bubblewrap would make for its user alone, which inside of a daemon that is root is another. */

@@ -1,6 +1,7 @@
 /** What keeps the code of a function in. One is chosen per machine: inspect-machine.ts. */
-import type { Command } from "../child.ts"
+
 import type { Launch, Shape } from "../driver.ts"
+import type { Command } from "../starter.ts"
 
 export interface Sandbox {
   readonly name: "bubblewrap" | "unsandboxed"
