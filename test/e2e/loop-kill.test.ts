@@ -129,7 +129,7 @@ test("kill -9 anywhere in the loop: every effect once at most, and with an outco
   const { faults, readings, effects, outcomes, marked } = await oracle.judge()
   expect(faults).toEqual({
     ...{ lost: [], doubled: [], invented: [], missing: [], causeless: [], open: [], repeated: [], baseless: [] },
-    ...{ untrue: [], miscounted: [], misjudged: [] },
+    ...{ untrue: [], miscounted: [], misjudged: [], refused: [] },
   })
   expect(world.acknowledged.length).toBeGreaterThan(rounds * 5)
   expect(Object.keys(outcomes)).toEqual(

@@ -10,6 +10,8 @@ import { deviceOf, habitOf, type LoopWorld, type Sensor, sensors, sinks } from "
 import type { NodeProcess } from "./node-process.ts"
 
 export interface LoopFaults {
+  /** Readings that the node said it did not take. */
+  readonly refused: readonly string[]
   /** Acknowledged, and not stored. */
   readonly lost: readonly number[]
   /** Stored more than once though said with QoS 2 or a key. */
@@ -154,6 +156,7 @@ export class LoopOracle {
     const untrue: string[] = []
     const wanted = new Set<string>()
     const commandIds = new Set<string>()
+    const doubtful: string[] = []
     const seen = new Map<string, number>()
     for (const { text } of await node.sql<{ text: string }>("SELECT text FROM readings WHERE device = 'seen'"))
       seen.set(text, (seen.get(text) ?? 0) + 1)
@@ -167,14 +170,19 @@ export class LoopOracle {
         else {
           const why = this.#contradiction(action, reading.id, effect, seen)
           if (why !== undefined) untrue.push(`${action} of ${reading.id} ${effect.state} ${effect.code ?? ""}: ${why}`)
+          if (effect.type === "command" && effect.state === "in-doubt") doubtful.push(commandIdOf(action, key))
         }
       }
     const misjudged = await this.#judgeAlarms(readings, byKey, wanted)
+    for (const id of doubtful.filter((one) => world.commands.get(one)?.isHeard === true))
+      if (!(await this.#isLate(id)))
+        untrue.push(`command ${id} is in doubt, though the device's answer was acknowledged`)
     const commands = [...world.commands]
     const outcomes: Record<string, number> = {}
     for (const { type, state } of effects) outcomes[`${type} ${state}`] = (outcomes[`${type} ${state}`] ?? 0) + 1
     const isOnce = (id: number): boolean => world.sent.get(id) !== "one"
     const faults: LoopFaults = {
+      refused: world.refused,
       lost: [...this.#afterRestarts.lost, ...world.acknowledged.filter((id) => !times.has(id))],
       doubled: [...times].filter(([id, count]) => count > 1 && isOnce(id)).map(([id]) => id),
       invented: [...times.keys()].filter((id) => !world.sent.has(id)),
@@ -242,6 +250,15 @@ export class LoopOracle {
           : undefined
       }
     }
+  }
+
+  /** Whether an answer after the deadline has settled the command, if not its effect. */
+  async #isLate(id: string): Promise<boolean> {
+    const { state, late } = (await (await this.#world.node.request(`/v1/commands/${id}`)).json()) as {
+      state: string
+      late?: boolean
+    }
+    return late === true && (state === "done" || state === "failed")
   }
 
   /** Raised when the last reading says so; each change between has its effect, whose keys are added to `wanted`. */

@@ -37,8 +37,6 @@ export type Habit = "answers" | "answers twice" | "refuses" | "is silent"
 const habits: readonly Habit[] = ["answers", "answers", "answers twice", "refuses", "is silent"]
 export const habitOf = (id: number): Habit => habits[id % habits.length]!
 
-const packetIdentifierNotFound = 0x92
-
 export interface ArrivedCommand {
   readonly sink: Sink
   readonly input: number
@@ -62,6 +60,8 @@ export class LoopWorld {
   /** Ids, by who says them. */
   readonly sent = new Map<number, Sensor>()
   readonly acknowledged: number[] = []
+  /** Readings that the node did not want, with its reason. */
+  readonly refused: string[] = []
   /** By the command's id. */
   readonly commands = new Map<string, ArrivedCommand>()
   /** By the effect's key. */
@@ -109,22 +109,23 @@ export class LoopWorld {
     const two = this.#connect(port, "sensor-two", 5)
     const one = this.#connect(port, "sensor-one", 4)
     const byMqtt = (client: MqttClient, qos: 1 | 2) => (id: number, device: string) =>
-      client.publishAsync(`devices/${device}/id`, String(id), { qos }).then(
-        () => {},
-        (error: { code?: number }) => {
-          // PUBREL came again after it was completed: no error after a reconnect [MQTT-4.3.3], which mqtt.js takes it for.
-          if (error.code !== packetIdentifierNotFound) throw error
-        },
-      )
+      client.publishAsync(`devices/${device}/id`, String(id), { qos }).then(() => {})
     const lane = async (sensor: Sensor, say: (id: number, device: string) => Promise<void>): Promise<void> => {
       while (!isOver()) {
         const id = this.#nextId++
         this.sent.set(id, sensor)
         const said = say(id, deviceOf(sensor))
         this.#reach("reading sent")
-        await said
-        this.acknowledged.push(id)
-        this.#reach("reading acknowledged")
+        await said.then(
+          () => {
+            this.acknowledged.push(id)
+            this.#reach("reading acknowledged")
+          },
+          (error: { code?: number | string }) => {
+            // The library lets go of what it was about to send as the connection broke; it may have been sent or not.
+            if (typeof error.code === "number") this.refused.push(`${id} ${error.code}`)
+          },
+        )
         await sleep(120)
       }
     }
