@@ -17,6 +17,8 @@ const isThenable = (value) => typeof value === "object" && value !== null && typ
 /** Questions to the node at once; others wait their turn. */
 const mostAsks = 256
 const root = "/function/"
+/** What Node.js 20 and 24 say when a buffer finds no memory. */
+const noMemory = /^(Array buffer allocation failed|Failed to allocate memory)/
 
 /** Calls under way, by id. */
 const calls = new Map()
@@ -92,7 +94,7 @@ function fail(id, error) {
 }
 
 function isOutOfMemory(error) {
-  return error instanceof RangeError && error.message === "Array buffer allocation failed"
+  return error instanceof RangeError && noMemory.test(error.message)
 }
 
 function endForMemory() {
