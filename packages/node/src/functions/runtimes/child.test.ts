@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process"
 import { afterAll, describe, expect, test } from "vitest"
 import { systemClock } from "../../ambient/system-clock.ts"
 import { Child, type Ending } from "./child.ts"
-import { createHelperStarter } from "./helper-starter.ts"
+import { createRemoteStarter } from "./remote-starter.ts"
 import { directStarter, type Starter } from "./starter.ts"
 
 interface Watched {
@@ -41,8 +41,8 @@ function groupOf(pid: number | undefined): string[] {
 
 describe.each([
   ["directly", directStarter],
-  ["by the helper", createHelperStarter("/usr/bin/setpriv")],
-  ["by the helper, without setpriv", createHelperStarter(undefined)],
+  ["by the helper", createRemoteStarter("/usr/bin/setpriv")],
+  ["by the helper, without setpriv", createRemoteStarter(undefined)],
 ])("a process that is started %s", (_name, starter) => {
   afterAll(() => starter.close())
 

@@ -9,12 +9,12 @@
 import type { Clock, Closeable, FunctionRuntime, Logger, Metrics } from "@brume/core"
 import { holdToOneProcessor } from "./busy-process.ts"
 import type { Driver } from "./driver.ts"
-import { createHelperStarter } from "./helper-starter.ts"
 import { createPool } from "./instance-pool.ts"
 import { Launcher } from "./launcher.ts"
 import { createNodeDriver } from "./node-driver.ts"
 import type { Pool, PoolOptions } from "./pool.ts"
 import { createPythonDriver, type PythonDriver } from "./python-driver.ts"
+import { createRemoteStarter } from "./remote-starter.ts"
 import { chooseSandbox, type FunctionsMachine, withoutSandbox } from "./sandbox/inspect-machine.ts"
 import type { Sandbox } from "./sandbox/sandbox.ts"
 
@@ -61,7 +61,7 @@ export function createRuntimes(options: RuntimesOptions): Runtimes {
   const { clock, logger, metrics, hidden, python = defaultPython, sandbox = "auto", blanks = 1 } = options
   const node = createNodeDriver()
   const py = createPythonDriver(python)
-  const starter = createHelperStarter("/usr/bin/setpriv")
+  const starter = createRemoteStarter("/usr/bin/setpriv")
   const launcher = new Launcher({ clock, logger, starter, blanks })
   const pools = new Set<Pool>()
   const starts = metrics.counter("brume_functions_starts_total", "Processes given to functions.", ["runtime"])

@@ -36,11 +36,11 @@ interface Heard {
 }
 
 /** `setpriv`: its path, where it is there. */
-export function createHelperStarter(setpriv: string | undefined): Starter {
-  return process.platform === "linux" ? new HelperStarter(setpriv) : directStarter
+export function createRemoteStarter(setpriv: string | undefined): Starter {
+  return process.platform === "linux" ? new RemoteStarter(setpriv) : directStarter
 }
 
-class HelperStarter implements Starter {
+class RemoteStarter implements Starter {
   readonly #setpriv: string | undefined
   readonly #secret = randomBytes(16).toString("hex")
   readonly #orders = new Map<number, Order>()
