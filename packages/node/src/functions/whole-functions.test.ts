@@ -169,6 +169,19 @@ test("secrets reach the functions that name them, and never the log", async () =
     expect((await readFile(join(file.parentPath, file.name))).includes(value)).toBe(false)
 })
 
+test("functions.python says which interpreter is meant, and a wrong one is told with the remedy", async () => {
+  await using open = await wholeNode({ "functions.python": "/opt/nothing/python3" })
+  const code = "def handler(event, ctx):\n    return 1\n"
+  const refused = await deploy(open, "drift", { runtime: "python", code })
+  expect(refused).toMatchObject({
+    body: {
+      code: "runtime_missing",
+      detail: "Python cannot be used: /opt/nothing/python3 is not there",
+      hint: expect.stringContaining("functions.python"),
+    },
+  })
+})
+
 test("what fetch throws is told to those who have a token, not to everybody", async () => {
   await using open = await wholeNode()
   const code = `exports.fetch = () => { throw new Error("at line seven") }`
