@@ -156,6 +156,7 @@ export interface EffectFilter {
 
 /** What became of effects, for those who look. */
 export interface EffectOutcomes {
+  /** @param key the beginning suffices where one key alone has it: at least 8 characters */
   get(key: string): EffectInfo | undefined
   /** The newest first. */
   list(filter: EffectFilter): { readonly effects: readonly EffectInfo[]; readonly next: string | undefined }

@@ -16,7 +16,11 @@ const isThenable = (value) => typeof value === "object" && value !== null && typ
 
 /** Questions to the node at once; others wait their turn. */
 const mostAsks = 256
+/** Of one question, as JSON: the node takes no larger frames. */
+const mostAskBytes = 2 * 1_048_576
 const root = "/function/"
+/** What Node.js 20 and 24 say when a buffer finds no memory. */
+const noMemory = /^(Array buffer allocation failed|Failed to allocate memory)/
 
 /** Calls under way, by id. */
 const calls = new Map()
@@ -92,7 +96,7 @@ function fail(id, error) {
 }
 
 function isOutOfMemory(error) {
-  return error instanceof RangeError && error.message === "Array buffer allocation failed"
+  return error instanceof RangeError && noMemory.test(error.message)
 }
 
 function endForMemory() {
@@ -224,6 +228,9 @@ function ask(call, operation, args) {
   return new Promise((resolve, reject) => {
     const id = ++lastAsk
     const text = `["ask",${id},${call},${stringify(operation)},${stringify(args)}]`
+    // Bytes are at most three times the characters.
+    if (text.length * 3 > mostAskBytes && Buffer.byteLength(text) > mostAskBytes)
+      throw tooLarge(operation, Buffer.byteLength(text))
     const start = () => {
       asks.set(id, { resolve, reject })
       send(text)
@@ -231,6 +238,16 @@ function ask(call, operation, args) {
     if (asks.size < mostAsks) start()
     else waitingAsks.push(start)
   })
+}
+
+function tooLarge(operation, bytes) {
+  return Object.assign(
+    new Error(`ctx.${operation} was given ${bytes} bytes as JSON; at most ${mostAskBytes} are taken`),
+    {
+      ...{ name: "FogError", code: "function_refused" },
+      hint: "Give it in parts, or keep it elsewhere and give its place.",
+    },
+  )
 }
 
 function answered([kind, id, value]) {

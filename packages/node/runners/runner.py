@@ -17,6 +17,8 @@ CHUNK = 1 << 16
 # Results that are ready leave at least this often, in seconds, however many calls wait behind them.
 FLUSH_SECONDS = 0.0005
 COROUTINE = 0x80
+# Of one question, as JSON: the node takes no larger frames.
+MOST_ASK_BYTES = 2 * 1_048_576
 MEMORY = b'\0\0\0\x0a["memory"]'
 
 # Code may change what everybody shares; the runner keeps its own.
@@ -108,7 +110,15 @@ class Channel:
     def ask(self, call, operation, args):
         """The frame of a question, and its id."""
         self.asks += 1
-        self.send(_encode(["ask", self.asks, call, operation, args]))
+        text = _encode(["ask", self.asks, call, operation, args])
+        # It is ASCII: characters are bytes.
+        if len(text) > MOST_ASK_BYTES:
+            raise FogError(
+                "function_refused",
+                f"ctx.{operation} was given {len(text)} bytes as JSON; at most {MOST_ASK_BYTES} are taken",
+                "Give it in parts, or keep it elsewhere and give its place.",
+            )
+        self.send(text)
         self.flush()
         return self.asks
 

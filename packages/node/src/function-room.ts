@@ -13,6 +13,8 @@ export interface FunctionRoomOptions {
   readonly clock: Clock
   readonly random: Random
   readonly metrics: Registry
+  /** Path of the Python interpreter. */
+  readonly python: string
   /** A logger that names its room. */
   readonly logger: (room: string) => Logger
 }

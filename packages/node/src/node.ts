@@ -146,7 +146,7 @@ async function openRooms(common: Common, keep: Keep, options: NodeOptions): Prom
   const { name } = config.node
   const disk = await openDisk(config.store.path, { node: name })
   const store = keep(await openStore({ ...config.store, ...common, disk, logger: logger("store"), node: name }))
-  const functionRooms = await openFunctionRooms({ ...common, store, disk })
+  const functionRooms = await openFunctionRooms({ ...common, ...config.functions, store, disk })
   keep(functionRooms.runtimes)
   const functions = keep(functionRooms.functions)
   const kinds = documentKindsOf(functions)

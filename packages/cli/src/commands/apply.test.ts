@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { expect, test } from "vitest"
 import { apiRig } from "../../../../test/rig/api.ts"
 import { brume, folder } from "../../../../test/rig/recorded-terminal.ts"
+import { json, problem, scriptedNode } from "../../../../test/rig/scripted-node.ts"
 
 const rule = (name: string, spec = "") => `apiVersion: brume.dev/v1
 kind: Rule
@@ -121,6 +122,24 @@ test("more documents than one request takes are all checked before the first is 
   await at.write("many.json", JSON.stringify(many))
   expect(JSON.parse((await at.run("apply -f many.json --json")).stdout)).toHaveLength(1_200)
   expect(JSON.parse((await at.run("get documents --kind rules --json")).stdout)).toHaveLength(1_200)
+})
+
+test("what was applied before a part that the node refuses is told", async () => {
+  const mistakes = [{ document: 0, path: "", problem: "would be document 10001 of this node; the limit is 10000" }]
+  await using node = await scriptedNode(({ url, body }, response) => {
+    const given = JSON.parse(body) as object[]
+    const isDry = url.endsWith("dry-run=true")
+    if (isDry || given.length === 1_000)
+      json(response, { documents: given.map((document) => ({ change: "created", document })) })
+    else problem(response, 422, { code: "document_invalid", details: { mistakes } })
+  })
+  const path = await folder()
+  const many = Array.from({ length: 1_001 }, (_, index) => parsedRule(`n${index}`))
+  await writeFile(join(path, "many.json"), JSON.stringify(many))
+  const end = await brume(["apply", "-f", "many.json", "--url", node.url, "--token", "t"], { folder: path })
+  expect(end.code).toBe(7)
+  expect(end.stderr).toContain("1 mistake; 1,000 documents before were applied, no more:")
+  expect(end.stderr).not.toContain("nothing was applied")
 })
 
 test("rules are listed, described and deleted", async () => {

@@ -37,7 +37,7 @@ export async function apply(_none: readonly [], flags: ApplyFlags, terminal: Ter
   const parts = partsOf(documents)
   const applied: AppliedDocumentView[] = []
   const send = async (part: readonly WrittenDocument[], dryRun: boolean): Promise<AppliedDocumentView[]> =>
-    await sent(client, part, { dryRun, whichOf })
+    await sent(client, part, { dryRun, whichOf, before: dryRun ? 0 : applied.length })
   if (parts.length > 1 || flags.dryRun === true) for (const part of parts) applied.push(...(await send(part, true)))
   if (flags.dryRun !== true) {
     applied.length = 0
@@ -49,13 +49,15 @@ export async function apply(_none: readonly [], flags: ApplyFlags, terminal: Ter
 interface SendOptions {
   readonly dryRun: boolean
   readonly whichOf: (document: unknown) => string | undefined
+  /** Documents of earlier parts that are in force. */
+  readonly before: number
 }
 
 /** The mistakes that the node finds get the places where they stand. */
 async function sent(
   client: BrumeClient,
   part: readonly WrittenDocument[],
-  { dryRun, whichOf }: SendOptions,
+  { dryRun, whichOf, before }: SendOptions,
 ): Promise<AppliedDocumentView[]> {
   try {
     return await client.documents.apply(
@@ -76,7 +78,7 @@ async function sent(
           }
         },
       ),
-      (error as FogError).details?.more as number | undefined,
+      { more: (error as FogError).details?.more as number | undefined, before },
     )
   }
 }
@@ -96,15 +98,22 @@ function partsOf(documents: readonly WrittenDocument[]): WrittenDocument[][] {
   return parts
 }
 
-/** @param more how many mistakes there are besides. */
-function refusal(mistakes: readonly Mistake[], more = 0): FogError {
+interface RefusalOptions {
+  /** How many mistakes there are besides. */
+  readonly more?: number | undefined
+  /** Documents of earlier parts that are in force. */
+  readonly before?: number
+}
+
+function refusal(mistakes: readonly Mistake[], { more = 0, before = 0 }: RefusalOptions = {}): FogError {
   const lines = mistakes.map(({ file, line, which, path, problem }) => {
     const what = [which === undefined ? undefined : `${which}:`, path, problem].filter(Boolean)
     return `  ${file}:${line}  ${what.join(" ")}`
   })
   if (more > 0) lines.push(`  and ${plural(more, "more mistake")}`.replace(/mistakes$/, "mistakes"))
+  const done = before === 0 ? "nothing was applied" : `${plural(before, "document")} before were applied, no more`
   return new FogError("document_invalid", {
-    message: `${plural(mistakes.length + more, "mistake")}; nothing was applied:\n${lines.join("\n")}`,
+    message: `${plural(mistakes.length + more, "mistake")}; ${done}:\n${lines.join("\n")}`,
     hint: "Correct them and apply again. docs/reference has the schema of each kind, for editors that check while you write.",
     details: { mistakes },
   })

@@ -81,6 +81,8 @@ test("what is wrong with a folder is told with its place, and all mistakes of a 
   expect((await at_(["deploy", unnamed])).stderr).toContain("does not say metadata.name, spec.runtime, spec.entry")
   const lost = await write({ "brume.yaml": manifest("python", "main.py") })
   expect((await at_(["deploy", lost])).stderr).toContain("main.py does not exist")
+  const ruby = await write({ "brume.yaml": manifest("ruby", "main.rb"), "main.rb": "1\n" })
+  expect((await at_(["deploy", ruby])).stderr).toContain("spec.runtime is one of typescript, javascript, python")
   const syntax = await write({ "brume.yaml": manifest("javascript", "main.js"), "main.js": "export default (\n" })
   expect((await at_(["deploy", syntax])).stderr).toContain("main.js:2:1: Unexpected end of file")
   const limits = await write({

@@ -1,7 +1,7 @@
 /** A function's folder: its `brume.yaml`, and its code as it is deployed. */
 import { readdir, readFile, stat } from "node:fs/promises"
 import { join, relative, resolve, sep } from "node:path"
-import { FogError } from "@brume/core"
+import { FogError, functionRuntimes } from "@brume/core"
 import { parseDocument } from "yaml"
 import { usageError } from "../failure.ts"
 import { bundle } from "./bundle.ts"
@@ -65,6 +65,11 @@ async function readManifest(folder: string): Promise<Manifest> {
     throw usageError(
       `${path} does not say ${missing.join(", ")}`,
       "docs/guide/functions.md shows what a brume.yaml looks like.",
+    )
+  if (!functionRuntimes.some((one) => one === runtime))
+    throw usageError(
+      `${path} has the runtime ${JSON.stringify(runtime)}, which there is not`,
+      `spec.runtime is one of ${functionRuntimes.join(", ")}.`,
     )
   return { name: String(name), runtime: String(runtime), entry: String(entry), document: document as object }
 }

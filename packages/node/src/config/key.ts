@@ -147,11 +147,11 @@ export function folder(options: Common): Key<string> {
 }
 
 /** A file that is there; relative paths mean what they mean for a folder. */
-export function file(options: Common): Key<string> {
+export function file(options: Common & { readonly default?: string }): Key<string> {
   return path(options, "path of a file")
 }
 
-function path(options: Common, type: string): Key<string> {
+function path(options: Common & { readonly default?: string }, type: string): Key<string> {
   return single(options, type, (written, base) => {
     if (written === "" || written.includes("\u0000")) return { problem: "is not a path" }
     if (/^~(\/|$)/.test(written)) return { problem: `${quote(written)} starts with ~, which only a shell understands` }

@@ -9,6 +9,7 @@ import {
   choice,
   computed,
   duration,
+  file,
   folder,
   type Key,
   optional,
@@ -289,7 +290,14 @@ const logger = section("The node's own log, on stderr.", {
   }),
 })
 
-export const schema = { node, store, devices, mqtt, effects, alarms, query, api, auth, logger }
+const functions = section("What functions are run with.", {
+  python: file({
+    meaning: "The Python interpreter, 3.9 or newer. Functions in Python are refused where it cannot be used.",
+    default: "/usr/bin/python3",
+  }),
+})
+
+export const schema = { node, store, devices, mqtt, effects, alarms, functions, query, api, auth, logger }
 
 /** Frozen; every key has its value. */
 export type Config = ValuesOf<typeof schema>

@@ -18,6 +18,17 @@ test("what is certain with the commit of its cause is one commit, outcome and al
   expect(effects.get("k1")).toMatchObject({ key: "k1", state: "done", type: "publish", target: "a/b", attempts: 1 })
 })
 
+test("an effect is found by the beginning of its key, as lists show it, where no other begins so", async () => {
+  const { effects, world, store } = await openEffectsRig()
+  effects.begin(world.executors)
+  for (const key of ["0123456789ab11", "0123456789ab22", "fedcba98765400"])
+    await commit(store, effects.plan(effectOf("publish", key)))
+  expect(effects.get("fedcba987654")).toMatchObject({ key: "fedcba98765400" })
+  expect(effects.get("0123456789ab1")).toMatchObject({ key: "0123456789ab11" })
+  expect(effects.get("0123456789ab")).toBeUndefined()
+  expect(effects.get("fedcba9")).toBeUndefined()
+})
+
 test("a key that is remembered is not planned again, also while its commit is on its way, and after a restart", async () => {
   const { effects, world, store } = await openEffectsRig()
   effects.begin(world.executors)

@@ -80,6 +80,8 @@ export interface OpenedEffects extends Effects, EffectOutcomes, Closeable {
 
 /** Effects that are looked at for one page of a list. */
 const maxExamined = 5_000
+/** Characters of a key by which it may be found. */
+const leastBeginning = 8
 /** Until an outcome that the log did not take is written again. ms */
 const rewriteMs = 100
 
@@ -197,7 +199,13 @@ class EffectRoom implements OpenedEffects {
   }
 
   get(key: string): EffectInfo | undefined {
-    return this.#get(recordKeyOf(key))
+    return this.#get(recordKeyOf(key)) ?? this.#getByBeginning(key)
+  }
+
+  #getByBeginning(beginning: string): EffectInfo | undefined {
+    if (beginning.length < leastBeginning) return undefined
+    const fits = this.#remembered.keys().filter((key) => key.startsWith(recordKeyOf(beginning)))
+    return fits.length === 1 ? this.#get(fits[0]!) : undefined
   }
 
   list({ state, source, type, limit, after }: EffectFilter) {

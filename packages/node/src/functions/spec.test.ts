@@ -46,6 +46,11 @@ test.each([
   ["two kinds in one", { ...code, triggers: [{ topic: "a", http: "public" }] }, "spec.triggers[0].http is unknown"],
   ["an odd batch", { ...code, triggers: [{ topic: "a", batch: { size: 0 } }] }, "spec.triggers[0].batch.size must be"],
   ["no schedule", { ...code, triggers: [{ schedule: "often" }] }, "spec.triggers[0].schedule has 1 fields"],
+  [
+    "a schedule that never comes",
+    { ...code, triggers: [{ schedule: "0 0 31 2 *" }] },
+    "spec.triggers[0].schedule never comes: its months have at most 29 days, and it wants day 31",
+  ],
   ["no time zone", { ...code, triggers: [{ schedule: "0 6 * * *", timeZone: "Mars" }] }, "has the time zone Mars"],
   ["an odd secret", { ...code, secrets: ["a b"] }, "spec.secrets[0] must be the name of a secret"],
 ])("%s is told with its path", (_what, spec, expected) => {

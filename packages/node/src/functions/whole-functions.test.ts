@@ -169,6 +169,36 @@ test("secrets reach the functions that name them, and never the log", async () =
     expect((await readFile(join(file.parentPath, file.name))).includes(value)).toBe(false)
 })
 
+test("functions.python says which interpreter is meant, and a wrong one is told with the remedy", async () => {
+  await using open = await wholeNode({ "functions.python": "/opt/nothing/python3" })
+  const code = "def handler(event, ctx):\n    return 1\n"
+  const refused = await deploy(open, "drift", { runtime: "python", code })
+  expect(refused).toMatchObject({
+    body: {
+      code: "runtime_missing",
+      detail: "Python cannot be used: /opt/nothing/python3 is not there",
+      hint: expect.stringContaining("functions.python"),
+    },
+  })
+})
+
+test("what fetch throws is told to those who have a token, not to everybody", async () => {
+  await using open = await wholeNode()
+  const code = `exports.fetch = () => { throw new Error("at line seven") }`
+  for (const [name, http] of [
+    ["hook", "public"],
+    ["closed", "token"],
+  ] as const)
+    expect(await deploy(open, name, { code, spec: { triggers: [{ http }] } })).toMatchObject({ status: 200 })
+  const answer = await fetch(`${open.node.url}/fn/hook/`)
+  expect(answer.status).toBe(502)
+  const body = await answer.text()
+  expect(JSON.parse(body)).toMatchObject({ code: "function_failed", detail: "The function hook gave no answer" })
+  expect(body).not.toMatch(/line seven|stack/)
+  const told = await answered(open.call("/fn/closed/"))
+  expect(told).toMatchObject({ status: 502, body: { detail: expect.stringContaining("at line seven") } })
+})
+
 test("fetch is mounted for those whom the trigger lets in", async () => {
   await using open = await wholeNode()
   const code = `exports.fetch = async (request, ctx) => {

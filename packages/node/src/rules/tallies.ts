@@ -2,7 +2,7 @@
  * What rules did, by their names, and how much they may do.
  *
  * - T1 A rule fires at most {@link mostAtOnce} times at once and {@link mostPerSecond} times a second for long; then it rests
- *   for {@link restUs}. So two rules that set each other off through readings end by themselves.
+ *   for {@link restUs}. That bounds rules that set each other off through readings; it does not notice slower ones.
  * - T2 Rules that set each other off through messages end after {@link maxChain} steps.
  */
 import type { Counter, Logger, Metrics } from "@brume/core"

@@ -75,6 +75,17 @@ function describeContract(trials: RuntimeTrials, runtimes: TrialRuntimes): void 
     expect(await bed.call("refused")).toEqual(["forbidden", "Not yours", "Ask for it."])
   })
 
+  test("a question that is larger than a frame is refused, and the process goes on", async () => {
+    await using bed = new TrialBed(runtimes, trials, {})
+    const pid = await bed.call("pid")
+    expect(await bed.call("largeAsk")).toEqual([
+      "function_refused",
+      expect.stringMatching(/^ctx\.publish was given 30000\d\d bytes as JSON; at most 2097152 are taken$/),
+      "Give it in parts, or keep it elsewhere and give its place.",
+    ])
+    expect(await bed.call("pid")).toBe(pid)
+  })
+
   test("more questions than may be open at once wait for their turn", async () => {
     await using bed = new TrialBed(runtimes, trials, {})
     expect(await bed.call("manyAsks", { count: 3_000 })).toBe(3_000)

@@ -22,6 +22,7 @@ const actions = {
     await ctx.state.compareAndSet("k", null, 2), await ctx.state.delete("k"), await ctx.secrets.get("mail"),
   ].map((value) => value ?? null),
   refused: async (_, ctx) => { try { await ctx.secrets.get("theirs") } catch (error) { return [error.code, error.message, error.hint] } },
+  largeAsk: async (_, ctx) => { try { await ctx.publish("a", "x".repeat(3_000_000)) } catch (error) { return [error.code, error.message, error.hint] } },
   manyAsks: async ({ count }, ctx) => (await Promise.all(Array.from({ length: count }, (_, i) => ctx.state.get(String(i))))).length,
   throw: () => { throw new TypeError("thrown on purpose") },
   reject: () => Promise.reject(new RangeError("rejected on purpose")),

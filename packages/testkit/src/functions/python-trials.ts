@@ -102,6 +102,12 @@ def lines(event, ctx):
         print("line", n)
     return event["count"]
 
+def large_ask(event, ctx):
+    try:
+        ctx.publish("a", "x" * 3_000_000)
+    except Exception as error:
+        return [error.code, str(error), error.hint]
+
 def say(event, ctx):
     ctx.log.warn("said", {"n": 1})
     ctx.log("x" * 20000)
@@ -177,7 +183,7 @@ def connect(event, ctx):
 
 actions = {
     "echo": lambda event, ctx: event.get("value"), "pid": lambda event, ctx: os.getpid(), "facts": facts, "asks": asks,
-    "refused": refused, "manyAsks": many_asks, "throw": throw, "reject": reject, "throwNothing": lambda event, ctx: 1 / 0,
+    "refused": refused, "largeAsk": large_ask, "manyAsks": many_asks, "throw": throw, "reject": reject, "throwNothing": lambda event, ctx: 1 / 0,
     "throwStrange": throw_strange, "nothing": lambda event, ctx: None, "cycle": cycle, "noJson": lambda event, ctx: object(),
     "deep": deep, "large": lambda event, ctx: "x" * event["bytes"], "loop": loop, "sleep": sleep, "compute": compute, "heapBomb": heap_bomb,
     "bufferBomb": buffer_bomb, "textBomb": text_bomb, "floodOutput": flood_output, "floodLog": flood_log, "lines": lines,

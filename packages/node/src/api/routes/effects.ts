@@ -41,7 +41,7 @@ const list: Operation = {
 const get: Operation = {
   id: "getEffect",
   tag: "effects",
-  summary: "Show one effect",
+  summary: "Show one effect, by its key, or by what it begins with (8 characters or more) where no other begins so",
   access: "read",
   wholeNode: true,
   answers: {
@@ -95,7 +95,7 @@ export function addEffectRoutes(app: FastifyInstance, { effects }: EffectRoutesO
       const effect = effects.get(key)
       if (effect !== undefined) return reply.send(shown(effect))
       throw new FogError("effect_not_found", {
-        message: `No effect ${JSON.stringify(key.slice(0, 80))} is remembered`,
+        message: `No effect ${JSON.stringify(key.slice(0, 80))} is remembered, or several begin so`,
         hint: "Effects are remembered as long as effects.rememberedMs says; brume get effects lists them.",
       })
     },

@@ -4,7 +4,7 @@
  * What it answers comes from the node's own address. So its pages are sandboxed by the browser (an origin of their own), and
  * a token that let somebody in is not handed on.
  */
-import { FogError } from "@brume/core"
+import { FogError, isFogError } from "@brume/core"
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify"
 import type { BodyReader } from "../body.ts"
 import type { FetchResponse, FunctionsPort } from "../function-ports.ts"
@@ -64,6 +64,8 @@ export function addFunctionMount(app: FastifyInstance, options: FunctionMountOpt
         origin: `http://${request.headers.host ?? "localhost"}`,
       })
       return await send(reply, answer)
+    } catch (error) {
+      throw access === "public" ? withoutReason(name, error) : error
     } finally {
       body.release()
     }
@@ -119,6 +121,15 @@ function malformedHeader(name: string): FogError {
   return new FogError("function_failed", {
     message: `The function answered with a header that HTTP cannot carry: ${JSON.stringify(name.slice(0, 80))}`,
     hint: "Names are letters, digits and hyphens; values have no line breaks.",
+  })
+}
+
+/** Messages and stacks of the code are for those who deploy it. */
+function withoutReason(name: string, error: unknown): unknown {
+  if (!isFogError(error) || error.status < 500) return error
+  return new FogError(error.code, {
+    message: `The function ${name} gave no answer`,
+    hint: "Its log says why, to those who may read it.",
   })
 }
 

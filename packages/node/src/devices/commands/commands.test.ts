@@ -92,6 +92,16 @@ test("an answer that is too long to keep still says that it was done", async () 
   expect(await sending).toMatchObject({ state: "done", output: "an answer of 70000 bytes, too long to keep" })
 })
 
+test("an answer that is too long to keep and says that it failed has failed", async () => {
+  await using rig = commandRig()
+  const sending = rig.commands.send(pump)
+  await rig.clock.run(0)
+  const said = JSON.stringify({ state: "failed", error: { code: "E7", message: "x".repeat(70_000) } })
+  await rig.say(rig.devices.heard[0]!.responseTopic!, said)
+  const error = { code: "E7", message: `an answer of ${said.length} bytes, too long to keep` }
+  expect(await sending).toMatchObject({ state: "failed", error })
+})
+
 test("nobody else answers for a device, and the first answer counts", async () => {
   await using rig = commandRig()
   const sending = rig.commands.send(pump)

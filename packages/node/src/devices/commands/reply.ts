@@ -13,13 +13,15 @@ export interface Reply {
   readonly error: CommandError | undefined
 }
 
+const done = { state: "done", id: undefined, output: null, error: undefined } as const
+
 export function parseReply(payload: Uint8Array): Reply {
-  const done = { state: "done", id: undefined, output: null, error: undefined } as const
   if (payload.length === 0) return done
-  // It was carried out all the same.
-  if (payload.length > maxJsonBytes)
-    return { ...done, output: `an answer of ${payload.length} bytes, too long to keep` }
-  const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString()
+  if (payload.length > maxJsonBytes) return tooLong(payload)
+  return parseText(Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString())
+}
+
+function parseText(text: string): Reply {
   let said: Json
   try {
     said = JSON.parse(text) as Json
@@ -32,6 +34,15 @@ export function parseReply(payload: Uint8Array): Reply {
   if (state === "accepted" || state === "done") return { state, id: named, output, error: undefined }
   if (state === "failed") return { state, id: named, output, error: errorOf(error) }
   return { ...done, id: named, output: said }
+}
+
+/** What it says happened counts; the rest is left out. */
+function tooLong(payload: Uint8Array): Reply {
+  const instead = `an answer of ${payload.length} bytes, too long to keep`
+  const { state, id, error } = parseText(Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString())
+  if (state === "accepted") return { state, id, output: null, error: undefined }
+  if (state === "failed") return { state, id, output: null, error: { ...error!, message: instead } }
+  return { state, id, output: instead, error: undefined }
 }
 
 function errorOf(error: Json | undefined): CommandError {

@@ -146,6 +146,14 @@ test("the connection goes to the address that was checked, whatever the name mea
   expect(target.seen).toEqual([])
 })
 
+test("who is refused is told where to allow it", async () => {
+  const error = await webhooks()(effect("http://169.254.169.254/"), never).catch((thrown: Error) => thrown)
+  expect(error).toMatchObject({
+    message:
+      "169.254.169.254 resolves to 169.254.169.254, a link-local address, which webhooks reach only where effects.webhooks.allow names it",
+  })
+})
+
 test("localhost is resolved by the webhook's own resolver, and nowhere else", async () => {
   await using target = await host()
   const resolve = async () => [{ address: "127.0.0.1", family: 4 }]

@@ -197,7 +197,8 @@ function unfit(why: string, cause?: unknown): FogError {
 
 function refusedAddress(host: string, address: string, what: string): FogError {
   return new FogError("webhook_refused", {
-    message: `${host} is ${address}, ${what}, which webhooks may not reach`,
+    // Outcomes keep the message alone: the remedy stands in it.
+    message: `${host} resolves to ${address}, ${what}, which webhooks reach only where effects.webhooks.allow names it`,
     hint: "Add the host or the network to effects.webhooks.allow, if you mean it.",
   })
 }

@@ -362,7 +362,7 @@ class InstancePool implements Pool {
     const { name } = this.#options
     return new FogError("function_parked", {
       message: `Function ${name} is parked: it crashed five times in ten seconds; the last time: ${this.#lastError?.message}`,
-      hint: "Deploy a version that does not crash, or resume it as it is.",
+      hint: "brume describe function shows why; deploy a version that does not crash, or the same again to start it anew.",
       ...(this.#lastError === undefined ? {} : { cause: this.#lastError }),
     })
   }

@@ -24,6 +24,8 @@ interface Field {
 }
 
 const monthNames = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+/** February as in leap years. */
+const monthDays = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 const dayNames = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
 
 const fields: readonly Field[] = [
@@ -58,6 +60,11 @@ export function parseCron(text: string): Cron | string {
     sets.push(parsed)
   }
   const weekdays = new Set([...sets[5]!].map((day) => day % 7))
+  // Where weekdays are limited too, one of them suffices.
+  const longest = Math.max(...[...sets[4]!].map((month) => monthDays[month - 1]!))
+  const first = Math.min(...sets[3]!)
+  if (isAny(given[5]!) && first > longest)
+    return `never comes: its months have at most ${longest} days, and it wants day ${first}`
   return {
     ...{ seconds: sets[0]!, minutes: sets[1]!, hours: sets[2]!, days: sets[3]!, months: sets[4]!, weekdays },
     anyDay: isAny(given[3]!),

@@ -63,7 +63,7 @@ test("day and weekday together: one of them suffices; a 29th of February is foun
     "2026-02-20T00:00Z",
   ])
   expect(moments("0 12 29 2 *", "2026-01-01T00:00:00Z", 2, "UTC")).toEqual(["2028-02-29T12:00Z", "2032-02-29T12:00Z"])
-  expect(moments("0 0 31 2 *", "2026-01-01T00:00:00Z", 1, "UTC")).toEqual([])
+  expect(moments("0 0 31 2 fri", "2026-01-01T00:00:00Z", 1, "UTC")).toEqual(["2026-02-06T00:00Z"])
 })
 
 test("six fields begin with seconds", () => {
@@ -80,6 +80,7 @@ test.each([
   ["0 5-2 * * *", "the hour 5-2"],
   ["0 0 * * someday", "the weekday someday"],
   ["*/0 * * * *", "the minute */0"],
+  ["0 0 31 2,4 *", "never comes: its months have at most 30 days, and it wants day 31"],
 ])("the schedule %s is refused with its mistake", (schedule, mistake) => {
   expect(parseCron(schedule)).toContain(mistake)
 })
