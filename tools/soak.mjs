@@ -18,6 +18,7 @@ const forms = {
   "mqtt-fuzz": "test/e2e/mqtt-fuzz.test.ts",
   "rules-kill": "test/e2e/rules-kill.test.ts",
   "commands-kill": "test/e2e/commands-kill.test.ts",
+  "loop-kill": "test/e2e/loop-kill.test.ts",
   "windows-kill": "test/e2e/windows-kill.test.ts",
 }
 if (!(name in forms)) {

@@ -186,6 +186,8 @@ async function measureMoleculer(calls: number): Promise<Figures> {
   const broker = new ServiceBroker({
     nodeID: "caller",
     logger: false,
+    // A message that is lost ends the run, instead of being waited for.
+    requestTimeout: 10_000,
     transporter: {
       type: "TCP",
       options: { udpDiscovery: false, port: own, urls: [`127.0.0.1:${own}/caller`, `127.0.0.1:${other}/callee`] },

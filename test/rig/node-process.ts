@@ -48,10 +48,15 @@ export function runBrume(args: readonly string[], input?: string): Promise<Comma
   })
 }
 
-export async function startNode(folder: string, args: readonly string[] = []): Promise<NodeProcess> {
-  const child = spawn(process.execPath, [cli, "up", "--data", folder, "--http", "127.0.0.1:0", ...args], {
+/** The process alone, for those who do not wait until it is ready. */
+export function spawnNode(folder: string, args: readonly string[] = []) {
+  return spawn(process.execPath, [cli, "up", "--data", folder, "--http", "127.0.0.1:0", ...args], {
     stdio: ["ignore", "pipe", "pipe"],
   })
+}
+
+export async function startNode(folder: string, args: readonly string[] = []): Promise<NodeProcess> {
+  const child = spawnNode(folder, args)
   let log = ""
   child.stderr.on("data", (chunk: Buffer) => {
     log = (log + chunk.toString()).slice(-100_000)

@@ -19,7 +19,7 @@ export interface Terminal {
   readonly folder: string
   readonly input: AsyncIterable<Uint8Array>
   readonly isInputTerminal: boolean
-  /** A line that somebody types at the terminal, and that is not shown. */
+  /** A line that somebody types at the terminal from now on, and that is not shown. */
   readHidden(): Promise<string>
   /** Results, and nothing else. */
   readonly out: Output

@@ -19,6 +19,8 @@ const mostAsks = 256
 /** Of one question, as JSON: the node takes no larger frames. */
 const mostAskBytes = 2 * 1_048_576
 const root = "/function/"
+/** What Node.js 20 and 24 say when a buffer finds no memory. */
+const noMemory = /^(Array buffer allocation failed|Failed to allocate memory)/
 
 /** Calls under way, by id. */
 const calls = new Map()
@@ -94,7 +96,7 @@ function fail(id, error) {
 }
 
 function isOutOfMemory(error) {
-  return error instanceof RangeError && error.message === "Array buffer allocation failed"
+  return error instanceof RangeError && noMemory.test(error.message)
 }
 
 function endForMemory() {

@@ -31,8 +31,10 @@ export async function setSecret([name]: readonly [string], flags: SecretFlags, t
 
 async function givenValue(name: string, { input, isInputTerminal, notes, readHidden }: Terminal): Promise<string> {
   if (isInputTerminal) {
+    // Before it is asked for, so that not even the fastest typist sees it.
+    const typed = readHidden()
     await notes.write(`Value of ${name} (not shown): `)
-    const value = await readHidden()
+    const value = await typed
     await notes.write("\n")
     return value
   }

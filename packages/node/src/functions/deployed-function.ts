@@ -35,6 +35,8 @@ export interface DeployedFunctionOptions {
 }
 
 const mostFailures = 20
+/** How long calls wait for a node that has just started to load the function. */
+const longestLoadingMs = 30_000
 const longestMessage = 2_000
 
 export class DeployedFunction {
@@ -44,6 +46,8 @@ export class DeployedFunction {
   #pool: Pool | undefined
   #unusable: FogError | undefined
   #isLoading = true
+  /** Those who wait for the end of that. */
+  readonly #waiting = new Set<() => void>()
   readonly #failures: FunctionFailure[] = []
   #calls = 0
   #failed = 0
@@ -78,20 +82,21 @@ export class DeployedFunction {
     this.stored = stored
     this.#pool = pool
     this.#unusable = undefined
-    this.#isLoading = false
+    this.#loaded()
     this.#options.onReady()
     return before
   }
 
   /** There is nothing that can be called. */
   fail(error: FogError): void {
-    this.#isLoading = false
     this.#unusable = error
+    this.#loaded()
     this.log.add({ level: "error", message: error.message, version: this.stored.current })
   }
 
   async call(event: unknown, terms: FunctionCallTerms): Promise<unknown> {
-    const { trigger, key, deadlineMs, depth = 0 } = terms
+    const { trigger, key, depth = 0 } = terms
+    const deadlineMs = this.#isLoading ? await this.#waitUntilLoaded(terms.deadlineMs) : terms.deadlineMs
     return await this.#count({ kind: "event", event, deadlineMs, context: { trigger, key, depth } })
   }
 
@@ -130,7 +135,28 @@ export class DeployedFunction {
     const pool = this.#pool
     this.#pool = undefined
     this.#unusable ??= new FogError("function_not_found", { message: `${this.name} is not here any more` })
+    this.#loaded()
     await pool?.drain(graceMs)
+  }
+
+  #loaded(): void {
+    this.#isLoading = false
+    for (const end of [...this.#waiting]) end()
+  }
+
+  /** Resolves to what is left of the time. */
+  #waitUntilLoaded(deadlineMs: number | undefined): Promise<number | undefined> {
+    const { clock } = this.#options
+    const begun = clock.monotonic()
+    return new Promise((resolve) => {
+      const end = (): void => {
+        timer.cancel()
+        this.#waiting.delete(end)
+        resolve(deadlineMs === undefined ? undefined : Math.max(1, deadlineMs - (clock.monotonic() - begun)))
+      }
+      const timer = clock.after(Math.min(deadlineMs ?? longestLoadingMs, longestLoadingMs), end)
+      this.#waiting.add(end)
+    })
   }
 
   async #count(invocation: Invocation): Promise<unknown> {

@@ -1,4 +1,4 @@
-import { SilentLogger } from "@brume/testkit"
+import { RawClient, SilentLogger } from "@brume/testkit"
 import { connectAsync } from "mqtt"
 import { expect, onTestFinished, test } from "vitest"
 import { MemoryStore } from "../../../../../test/rig/memory-store.ts"
@@ -18,7 +18,7 @@ async function openFront() {
     onTestFinished(() => client.endAsync(true))
     return client
   }
-  return { store, connect }
+  return { store, connect, port: Number(new URL(front.urls[0]!).port) }
 }
 
 test("a content type of MQTT 5 says what a payload is, for that message alone", async () => {
@@ -43,4 +43,19 @@ test("a message on a full disk is refused by 5.0 with its reason, and ends the c
   four.publish("devices/a/t", "2", { qos: 1 })
   await closed
   expect(store.readings).toEqual([])
+})
+
+test("a PUBREL that comes again on a new connection has succeeded, as its PUBCOMP was lost", async () => {
+  const { store, port } = await openFront()
+  const session = { clientId: "sensor", clean: false, keepAlive: 60, properties: { sessionExpiry: 60 } }
+  {
+    await using first = await RawClient.open(port, 5)
+    await first.connect(session)
+    await first.publish({ topic: "devices/a/t", payload: "1", qos: 2, id: 7 })
+  }
+  await using again = await RawClient.open(port, 5)
+  expect(await again.connect(session)).toMatchObject({ sessionPresent: true })
+  again.acknowledge("pubrel", 7)
+  expect(await again.acknowledgement("pubcomp", 7)).toMatchObject({ code: 0 })
+  expect(store.readings).toHaveLength(1)
 })

@@ -315,7 +315,8 @@ export class Connection implements PacketSink, LinkEvents, Consumer {
   #released(session: Session, packetId: number): void {
     const { intake } = this.broker
     if (!session.releaseIncoming(packetId)) {
-      this.acknowledge(packetType.pubcomp, packetId, reason.packetIdentifierNotFound)
+      // It came again as its PUBCOMP was lost, which is no error; clients that are told 0x92 take the message for lost.
+      this.acknowledge(packetType.pubcomp, packetId, reason.success)
       return
     }
     if (session.isPersistent) intake.record(removed(incomingKey(session.facts.number, packetId)))
