@@ -70,6 +70,6 @@ test("a rule calls a function, with the effect's key, and a schedule does", asyn
   await expect
     .poll(() => linesOf(open, "act"), { timeout: 5_000 })
     .toContainEqual(expect.stringMatching(/^schedule .*act\//))
-  const { body } = await answered<{ effects: object[] }>(open.call("/v1/effects"))
-  expect(body.effects).toMatchObject([{ source: "rule/warm", type: "function", target: "act", state: "done" }])
+  const effects = async () => (await answered<{ effects: object[] }>(open.call("/v1/effects"))).body.effects
+  await expect.poll(effects).toMatchObject([{ source: "rule/warm", type: "function", target: "act", state: "done" }])
 })

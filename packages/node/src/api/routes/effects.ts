@@ -41,7 +41,7 @@ const list: Operation = {
 const get: Operation = {
   id: "getEffect",
   tag: "effects",
-  summary: "Show one effect, by its key, or by what it begins with (8 characters or more) where no other begins so",
+  summary: "Show one effect, by its key or the beginning of it",
   access: "read",
   wholeNode: true,
   answers: {
