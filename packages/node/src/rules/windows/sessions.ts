@@ -5,6 +5,7 @@
  * - E1 A closed session takes nothing. A reading of before its end is late, also where that end would move.
  * - E2 Sessions of a group never overlap: one that joins two makes one of them.
  */
+import { DueHeap } from "../due-heap.ts"
 import type { Cells, Sample } from "./cells.ts"
 import { floorDivided, type Shape, type ShapeOptions, type Taken, taken } from "./shape.ts"
 import type { WindowPlan } from "./window-plan.ts"
@@ -19,11 +20,6 @@ interface Session {
   isClosed: boolean
 }
 
-interface Due {
-  readonly due: number
-  readonly session: Session
-}
-
 export class Sessions implements Shape {
   readonly #plan: WindowPlan
   readonly #cells: Cells
@@ -32,8 +28,8 @@ export class Sessions implements Shape {
   readonly #open: (Session[] | undefined)[] = []
   /** Where the last closed session of a group ended (E1). */
   readonly #closedTo: number[] = []
-  /** A binary heap, nearest first. A session that has grown is put in again when its turn comes. */
-  readonly #heap: Due[] = []
+  /** A session that has grown is put in again when its turn comes. */
+  readonly #heap = new DueHeap<Session>()
   #count = 0
   #nowUs = Number.NEGATIVE_INFINITY
 
@@ -49,7 +45,7 @@ export class Sessions implements Shape {
 
   get nextDue(): number {
     this.#settle()
-    return this.#heap[0]?.due ?? Number.POSITIVE_INFINITY
+    return this.#heap.first?.due ?? Number.POSITIVE_INFINITY
   }
 
   take(group: number, sample: Sample): Taken {
@@ -81,7 +77,7 @@ export class Sessions implements Shape {
     const session: Session = { group, cell, limit, start: time, last: time, isClosed: false }
     sessions.push(session)
     this.#count++
-    this.#await(session)
+    this.#heap.add(this.#dueOf(session), session)
     this.#cells.add(cell, sample)
     return taken.whole
   }
@@ -89,7 +85,7 @@ export class Sessions implements Shape {
   advance(toUs: number): void {
     if (toUs <= this.#nowUs) return
     this.#nowUs = toUs
-    for (let due = this.nextDue; due <= toUs; due = this.nextDue) this.#close(this.#pop().session)
+    for (let due = this.nextDue; due <= toUs; due = this.nextDue) this.#close(this.#heap.take())
   }
 
   setBack(toUs: number): void {
@@ -158,41 +154,12 @@ export class Sessions implements Shape {
 
   /** The nearest one is what it says. */
   #settle(): void {
-    for (let top = this.#heap[0]; top !== undefined; top = this.#heap[0]) {
-      const due = this.#dueOf(top.session)
-      if (!top.session.isClosed && due === top.due) return
-      this.#pop()
-      if (!top.session.isClosed) this.#await(top.session)
+    for (let top = this.#heap.first; top !== undefined; top = this.#heap.first) {
+      const session = top.item
+      const due = this.#dueOf(session)
+      if (!session.isClosed && due === top.due) return
+      this.#heap.take()
+      if (!session.isClosed) this.#heap.add(due, session)
     }
-  }
-
-  #await(session: Session): void {
-    const heap = this.#heap
-    const due = this.#dueOf(session)
-    let at = heap.push({ due, session }) - 1
-    while (at > 0) {
-      const parent = (at - 1) >> 1
-      if (heap[parent]!.due <= due) break
-      ;[heap[at], heap[parent]] = [heap[parent]!, heap[at]!]
-      at = parent
-    }
-  }
-
-  #pop(): Due {
-    const heap = this.#heap
-    const top = heap[0]!
-    const last = heap.pop()!
-    if (heap.length === 0) return top
-    let at = 0
-    for (;;) {
-      let child = at * 2 + 1
-      if (child >= heap.length) break
-      if (child + 1 < heap.length && heap[child + 1]!.due < heap[child]!.due) child++
-      if (heap[child]!.due >= last.due) break
-      heap[at] = heap[child]!
-      at = child
-    }
-    heap[at] = last
-    return top
   }
 }
