@@ -56,6 +56,11 @@ export interface Operation {
   readonly problems?: readonly ErrorCode[]
 }
 
+/** What an operation can answer with that has a body. */
+export const bodyProblems = ["payload_too_large", "payload_type", "payload_encoding"] as const
+/** What an operation can answer with that is durable when it does. */
+export const storeProblems = ["store_busy", "store_full", "disk_failed"] as const
+
 declare module "fastify" {
   interface FastifyContextConfig {
     operation?: Operation

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify"
 import type { XStatic } from "typebox/schema"
 import { alarmEventExample, alarmExample } from "../effect-schemas.ts"
 import { expirySchema, parsedExpiry } from "../expiry.ts"
-import type { Operation } from "../operation.ts"
+import { bodyProblems, type Operation, storeProblems } from "../operation.ts"
 import { numbered } from "../query-string.ts"
 import { isoTime } from "../schemas.ts"
 
@@ -91,16 +91,7 @@ const ownHistory: Operation = {
 const change = {
   tag: "alarms",
   access: "write",
-  problems: [
-    "alarm_not_found",
-    "alarm_invalid",
-    "payload_too_large",
-    "payload_type",
-    "payload_encoding",
-    "store_busy",
-    "store_full",
-    "disk_failed",
-  ],
+  problems: ["alarm_not_found", "alarm_invalid", ...bodyProblems, ...storeProblems],
   answers: { 200: { description: "The alarm as it is now, durably.", content } },
 } as const
 

@@ -3,7 +3,7 @@ import { type Ban, type Bans, banKinds } from "@brume/core"
 import type { FastifyInstance } from "fastify"
 import type { XStatic } from "typebox/schema"
 import { expirySchema, parsedExpiry } from "../expiry.ts"
-import type { Operation } from "../operation.ts"
+import { bodyProblems, type Operation, storeProblems } from "../operation.ts"
 import { isoTime } from "../schemas.ts"
 
 export interface BanRoutesOptions {
@@ -36,7 +36,6 @@ const example = {
 }
 
 const admin = { tag: "access", access: "admin", wholeNode: true } as const
-const writes = ["store_busy", "store_full", "disk_failed"] as const
 
 const list: Operation = {
   ...admin,
@@ -70,7 +69,7 @@ const add: Operation = {
       content: { "application/json": { schema: { $ref: "Ban#" }, example } },
     },
   },
-  problems: ["ban_invalid", "payload_too_large", "payload_type", "payload_encoding", ...writes],
+  problems: ["ban_invalid", ...bodyProblems, ...storeProblems],
 }
 
 const remove: Operation = {
@@ -79,7 +78,7 @@ const remove: Operation = {
   summary: "Lift a ban",
   description: "A value that contains `/` is written with `%2F`.",
   answers: { 204: { description: "It is lifted durably." } },
-  problems: ["ban_not_found", ...writes],
+  problems: ["ban_not_found", ...storeProblems],
 }
 
 export function addBanRoutes(app: FastifyInstance, { bans }: BanRoutesOptions): void {

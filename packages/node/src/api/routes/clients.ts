@@ -3,7 +3,7 @@ import { FogError } from "@brume/core"
 import type { FastifyInstance } from "fastify"
 import type { XStatic } from "typebox/schema"
 import { decodeCursor, encodeCursor } from "../cursor.ts"
-import type { Operation } from "../operation.ts"
+import { bodyProblems, type Operation } from "../operation.ts"
 import type { KnownClient, MqttPort } from "../ports.ts"
 import { numbered } from "../query-string.ts"
 import { clientExample, isoTime } from "../schemas.ts"
@@ -78,7 +78,7 @@ const disconnect: Operation = {
   access: "admin",
   wholeNode: true,
   answers: { 204: { description: "It is disconnected, and forgotten where that was asked for." } },
-  problems: ["client_not_found", "payload_too_large", "payload_type", "payload_encoding"],
+  problems: ["client_not_found", ...bodyProblems],
 }
 
 const disconnectRequest = {

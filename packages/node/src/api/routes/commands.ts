@@ -12,7 +12,7 @@ import {
 import type { FastifyInstance, FastifyReply } from "fastify"
 import type { XStatic } from "typebox/schema"
 import { decodeCursor, encodeCursor } from "../cursor.ts"
-import type { Operation } from "../operation.ts"
+import { bodyProblems, type Operation, storeProblems } from "../operation.ts"
 import { listed, numbered } from "../query-string.ts"
 import { commandExample, isoTime } from "../schemas.ts"
 
@@ -41,17 +41,7 @@ const send: Operation = {
     200: { description: "It has ended: done, failed or in doubt.", content },
     202: { description: pending, content },
   },
-  problems: [
-    "command_invalid",
-    "commands_busy",
-    "idempotency_conflict",
-    "payload_too_large",
-    "payload_type",
-    "payload_encoding",
-    "store_busy",
-    "store_full",
-    "disk_failed",
-  ],
+  problems: ["command_invalid", "commands_busy", "idempotency_conflict", ...bodyProblems, ...storeProblems],
 }
 
 const get: Operation = {

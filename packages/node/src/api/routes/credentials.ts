@@ -3,7 +3,7 @@ import type { CredentialInfo, Credentials, CredentialWithPassword } from "@brume
 import type { FastifyInstance } from "fastify"
 import type { XStatic } from "typebox/schema"
 import { decodeCursor, encodeCursor } from "../cursor.ts"
-import type { Json, Operation } from "../operation.ts"
+import { bodyProblems, type Json, type Operation, storeProblems } from "../operation.ts"
 import { numbered } from "../query-string.ts"
 import { isoTime } from "../schemas.ts"
 
@@ -92,8 +92,6 @@ const example = {
 } satisfies Json
 
 const admin = { tag: "access", access: "admin", wholeNode: true } as const
-const writes = ["store_busy", "store_full", "disk_failed"] as const
-const bodies = ["payload_too_large", "payload_type", "payload_encoding"] as const
 
 const one = (description: string, schema: string, shownExample: Json) => ({
   description,
@@ -129,7 +127,7 @@ const create: Operation = {
   answers: {
     201: one("The credential is durable.", "NewCredential", { credential: example, password: "rC3v…" }),
   },
-  problems: ["credential_invalid", "credential_exists", ...bodies, ...writes],
+  problems: ["credential_invalid", "credential_exists", ...bodyProblems, ...storeProblems],
 }
 
 const change: Operation = {
@@ -138,7 +136,7 @@ const change: Operation = {
   summary: "Change a credential",
   description: "Disables or enables it, or changes its permissions; its connections are ended.",
   answers: { 200: one("The change is durable.", "Credential", { ...example, disabled: true }) },
-  problems: ["credential_not_found", "credential_invalid", ...bodies, ...writes],
+  problems: ["credential_not_found", "credential_invalid", ...bodyProblems, ...storeProblems],
 }
 
 const rotate: Operation = {
@@ -149,7 +147,7 @@ const rotate: Operation = {
   answers: {
     200: one("The new password is in force.", "NewCredential", { credential: example, password: "rC3v…" }),
   },
-  problems: ["credential_not_found", "credential_invalid", ...bodies, ...writes],
+  problems: ["credential_not_found", "credential_invalid", ...bodyProblems, ...storeProblems],
 }
 
 const revoke: Operation = {
@@ -158,7 +156,7 @@ const revoke: Operation = {
   summary: "Revoke a credential",
   description: "In force at once; its connections are ended.",
   answers: { 204: { description: "The revocation is durable." } },
-  problems: ["credential_not_found", ...writes],
+  problems: ["credential_not_found", ...storeProblems],
 }
 
 export function addCredentialRoutes(app: FastifyInstance, { credentials }: CredentialRoutesOptions): void {

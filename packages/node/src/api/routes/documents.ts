@@ -7,7 +7,7 @@ import type { FastifyInstance } from "fastify"
 import type { XStatic } from "typebox/schema"
 import { decodeCursor, encodeCursor } from "../cursor.ts"
 import { documentExample, shownDocument, writtenExample } from "../kept-document.ts"
-import type { Operation } from "../operation.ts"
+import { bodyProblems, type Operation, storeProblems } from "../operation.ts"
 import type { DocumentStatus, DocumentsPort, KeptDocument } from "../ports.ts"
 import { numbered } from "../query-string.ts"
 
@@ -20,10 +20,9 @@ const defaultPage = 100
 /** Bytes of documents after which a page ends. */
 const pageBytes = 4_194_304
 
-const written = ["store_busy", "store_full", "disk_failed"] as const
 const reads = { tag: "documents", access: "read", wholeNode: true } as const
 const changes = { tag: "documents", access: "admin", wholeNode: true } as const
-const problems = ["document_invalid", "payload_too_large", "payload_type", "payload_encoding", ...written] as const
+const problems = ["document_invalid", ...bodyProblems, ...storeProblems] as const
 const either = "JSON, or YAML as `application/yaml`."
 
 const one = { "application/json": { schema: { $ref: "Document#" }, example: documentExample } }
@@ -73,7 +72,7 @@ const remove: Operation = {
   id: "deleteDocument",
   summary: "Delete one document",
   answers: { 204: { description: "It is gone durably." } },
-  problems: ["document_not_found", ...written],
+  problems: ["document_not_found", ...storeProblems],
 }
 
 const apply: Operation = {

@@ -6,7 +6,7 @@ import type { BodyReader } from "../body.ts"
 import type { FunctionsPort } from "../function-ports.ts"
 import { deployedExample, deployment, deploymentExample, functionExample } from "../function-schemas.ts"
 import { bodyText, jsonBodyBytes, parseJson } from "../json-body.ts"
-import type { Operation } from "../operation.ts"
+import { bodyProblems, type Operation, storeProblems } from "../operation.ts"
 import { numbered } from "../query-string.ts"
 import { isoTime } from "../schemas.ts"
 import { idempotencyHeader } from "./readings.ts"
@@ -19,8 +19,6 @@ export interface FunctionRoutesOptions {
 
 const content = { "application/json": { schema: { $ref: "Function#" }, example: functionExample } }
 const deployedContent = { "application/json": { schema: { $ref: "Deployed#" }, example: deployedExample } }
-const stored = ["store_busy", "store_full", "disk_failed"] as const
-const bodies = ["payload_too_large", "payload_type", "payload_encoding"] as const
 const loads = ["function_unloadable", "function_unsandboxed", "runtime_missing"] as const
 
 const list: Operation = {
@@ -63,7 +61,7 @@ const remove: Operation = {
   access: "admin",
   wholeNode: true,
   answers: { 204: { description: "It is gone." } },
-  problems: ["function_not_found", ...stored],
+  problems: ["function_not_found", ...storeProblems],
 }
 
 const deploy: Operation = {
@@ -77,7 +75,7 @@ const deploy: Operation = {
   wholeNode: true,
   body: { "application/json": { schema: deployment, example: deploymentExample } },
   answers: { 200: { description: "It is in force.", content: deployedContent } },
-  problems: ["document_invalid", ...loads, "functions_busy", ...bodies, ...stored],
+  problems: ["document_invalid", ...loads, "functions_busy", ...bodyProblems, ...storeProblems],
 }
 
 const rollback: Operation = {
@@ -88,7 +86,7 @@ const rollback: Operation = {
   access: "admin",
   wholeNode: true,
   answers: { 200: { description: "It is in force.", content: deployedContent } },
-  problems: ["function_not_found", "function_version_not_found", ...loads, ...bodies, ...stored],
+  problems: ["function_not_found", "function_version_not_found", ...loads, ...bodyProblems, ...storeProblems],
 }
 
 const invoke: Operation = {
@@ -116,7 +114,7 @@ const invoke: Operation = {
     "functions_busy",
     "runtime_missing",
     "idempotency_conflict",
-    ...bodies,
+    ...bodyProblems,
   ],
 }
 

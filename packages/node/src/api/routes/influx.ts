@@ -8,7 +8,7 @@ import { FogError, type Store } from "@brume/core"
 import type { FastifyInstance, FastifyReply } from "fastify"
 import type { BodyReader } from "../body.ts"
 import { influxHeaders, influxVersion } from "../influx-errors.ts"
-import type { Operation } from "../operation.ts"
+import { bodyProblems, type Operation } from "../operation.ts"
 import type { IngestPort, LinePrecision } from "../ports.ts"
 import { influxQuery } from "./influx-query.ts"
 import { healthOf } from "./node.ts"
@@ -138,7 +138,7 @@ const queryPost: Operation = {
   ...query,
   id: "influxQueryPost",
   body: { "application/x-www-form-urlencoded": { example: "q=CREATE DATABASE plant" } },
-  problems: ["payload_too_large", "payload_type", "payload_encoding", "store_busy"],
+  problems: [...bodyProblems, "store_busy"],
 }
 
 const queryParameters = {

@@ -13,7 +13,7 @@ import {
 } from "@brume/core"
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify"
 import type { XStatic } from "typebox/schema"
-import type { Operation } from "../operation.ts"
+import { bodyProblems, type Operation } from "../operation.ts"
 import { isoTime } from "../schemas.ts"
 import { endWhenStalled } from "../stall.ts"
 
@@ -94,9 +94,7 @@ const ask: Operation = {
     "query_too_many_rows",
     "query_cancelled",
     "query_busy",
-    "payload_too_large",
-    "payload_type",
-    "payload_encoding",
+    ...bodyProblems,
     "store_busy",
   ],
 }

@@ -4,7 +4,7 @@ import type { FastifyInstance } from "fastify"
 import type { XStatic } from "typebox/schema"
 import { isoTime } from "../iso-time.ts"
 import { documentExample, writtenExample } from "../kept-document.ts"
-import type { Operation } from "../operation.ts"
+import { bodyProblems, type Operation } from "../operation.ts"
 import type { DocumentsPort, RuleTrial, RuleTrialsPort, TrialFiring } from "../ports.ts"
 
 export interface RuleTrialRoutesOptions {
@@ -83,14 +83,7 @@ const operation: Operation = {
       },
     },
   },
-  problems: [
-    "document_invalid",
-    "query_busy",
-    "query_timeout",
-    "payload_too_large",
-    "payload_type",
-    "payload_encoding",
-  ],
+  problems: ["document_invalid", "query_busy", "query_timeout", ...bodyProblems],
 }
 
 const body = {

@@ -4,14 +4,12 @@ import type { FastifyInstance } from "fastify"
 import type { XStatic } from "typebox/schema"
 import type { SecretsPort } from "../function-ports.ts"
 import { secretExample } from "../function-schemas.ts"
-import type { Operation } from "../operation.ts"
+import { bodyProblems, type Operation, storeProblems } from "../operation.ts"
 import { isoTime } from "../schemas.ts"
 
 export interface SecretRoutesOptions {
   readonly secrets: SecretsPort
 }
-
-const stored = ["store_busy", "store_full", "disk_failed"] as const
 
 const list: Operation = {
   id: "listSecrets",
@@ -50,7 +48,7 @@ const set: Operation = {
       content: { "application/json": { schema: { $ref: "Secret#" }, example: secretExample } },
     },
   },
-  problems: ["secret_invalid", "payload_too_large", "payload_type", "payload_encoding", ...stored],
+  problems: ["secret_invalid", ...bodyProblems, ...storeProblems],
 }
 
 const remove: Operation = {
@@ -60,7 +58,7 @@ const remove: Operation = {
   access: "admin",
   wholeNode: true,
   answers: { 204: { description: "It is gone." } },
-  problems: ["secret_not_found", ...stored],
+  problems: ["secret_not_found", ...storeProblems],
 }
 
 const setBody = {

@@ -3,7 +3,7 @@ import { scopes, type TokenInfo, type TokenRequest, type Tokens } from "@brume/c
 import type { FastifyInstance } from "fastify"
 import type { XStatic } from "typebox/schema"
 import { expirySchema, parsedExpiry } from "../expiry.ts"
-import type { Operation } from "../operation.ts"
+import { bodyProblems, type Operation, storeProblems } from "../operation.ts"
 import { isoTime } from "../schemas.ts"
 
 export interface TokenRoutesOptions {
@@ -87,15 +87,7 @@ const create: Operation = {
       },
     },
   },
-  problems: [
-    "token_invalid",
-    "payload_too_large",
-    "payload_type",
-    "payload_encoding",
-    "store_busy",
-    "store_full",
-    "disk_failed",
-  ],
+  problems: ["token_invalid", ...bodyProblems, ...storeProblems],
 }
 
 const revoke: Operation = {
@@ -106,7 +98,7 @@ const revoke: Operation = {
   access: "admin",
   wholeNode: true,
   answers: { 204: { description: "The revocation is durable." } },
-  problems: ["token_not_found", "store_busy", "store_full", "disk_failed"],
+  problems: ["token_not_found", ...storeProblems],
 }
 
 const tokenId = {

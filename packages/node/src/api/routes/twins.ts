@@ -2,7 +2,7 @@
 import type { JsonObject, Twin, TwinState, Twins } from "@brume/core"
 import type { FastifyInstance } from "fastify"
 import type { XStatic } from "typebox/schema"
-import type { Operation } from "../operation.ts"
+import { bodyProblems, type Operation, storeProblems } from "../operation.ts"
 import { isoTime, twinExample } from "../schemas.ts"
 import { checkDevice } from "./commands.ts"
 
@@ -31,16 +31,7 @@ const set: Operation = {
     "`devices/<device>/desired`.",
   access: "write",
   answers: { 200: { description: "The twin as it is now.", content } },
-  problems: [
-    "twin_invalid",
-    "twin_conflict",
-    "payload_too_large",
-    "payload_type",
-    "payload_encoding",
-    "store_busy",
-    "store_full",
-    "disk_failed",
-  ],
+  problems: ["twin_invalid", "twin_conflict", ...bodyProblems, ...storeProblems],
 }
 
 const deviceParameter = {
