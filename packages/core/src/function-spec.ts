@@ -41,13 +41,13 @@ export type EventTrigger = TopicTrigger | ReadingTrigger
 export type FunctionTrigger = EventTrigger | ScheduleTrigger | HttpTrigger
 
 export interface FunctionLimits {
-  /** Of one call. */
+  /** Of one call, from the moment its code begins. Waiting for an instance has the same limit once more. */
   readonly timeMs: number
-  /** Of one instance. */
+  /** What one instance may hold beyond its bare interpreter: heap and buffers. */
   readonly memoryMiB: number
   /** Of what a call returns, as JSON. */
   readonly outputBytes: number
-  /** Calls of one instance at a time. */
+  /** Calls of one instance at a time. Python works through them one by one. */
   readonly concurrency: number
   /** Processes. */
   readonly instances: number

@@ -25,3 +25,25 @@ export interface Functions {
    */
   invoke(call: FunctionCall): Promise<unknown>
 }
+
+/** What `fetch(request, ctx)` of a function is given. */
+export interface FetchRequest {
+  readonly method: string
+  /** Begins with `/`; relative to where the function is mounted. */
+  readonly path: string
+  /** Without the question mark; may be empty. */
+  readonly query: string
+  /** Names in lower case. Some may come several times. */
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  /** base64. */
+  readonly body: string
+  /** What the client called, for absolute addresses. @default "http://localhost" */
+  readonly origin?: string
+}
+
+export interface FetchResponse {
+  readonly status: number
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  /** base64. */
+  readonly body: string
+}

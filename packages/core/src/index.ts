@@ -118,6 +118,8 @@ export {
   type TopicTrigger,
 } from "./function-spec.ts"
 export {
+  type FetchRequest,
+  type FetchResponse,
   type FunctionCall,
   type FunctionRuntime,
   type Functions,

@@ -1,5 +1,13 @@
 /** What the room of functions does for the API. */
-import type { FunctionCall, FunctionInfo, FunctionLogLine, Secret, SecretInfo } from "@brume/core"
+import type {
+  FetchRequest,
+  FetchResponse,
+  FunctionCall,
+  FunctionInfo,
+  FunctionLogLine,
+  Secret,
+  SecretInfo,
+} from "@brume/core"
 
 export interface FunctionsPort {
   invoke(call: FunctionCall): Promise<unknown>
@@ -40,23 +48,4 @@ export interface SecretsPort {
   list(): readonly SecretInfo[]
   set(name: string, value: Secret): Promise<SecretInfo>
   delete(name: string): Promise<void>
-}
-
-export interface FetchRequest {
-  readonly method: string
-  /** Relative to where the function is mounted; begins with `/`. */
-  readonly path: string
-  /** Without the question mark. */
-  readonly query: string
-  readonly headers: readonly (readonly [name: string, value: string])[]
-  /** base64. */
-  readonly body: string
-  readonly origin?: string
-}
-
-export interface FetchResponse {
-  readonly status: number
-  readonly headers: readonly (readonly [name: string, value: string])[]
-  /** base64. */
-  readonly body: string
 }

@@ -5,6 +5,8 @@
  */
 import {
   type Clock,
+  type FetchRequest,
+  type FetchResponse,
   FogError,
   type FunctionFailure,
   type FunctionInfo,
@@ -14,7 +16,7 @@ import {
 } from "@brume/core"
 import { FunctionLog } from "./logs.ts"
 import type { Pool, PoolStatus } from "./runtimes/pool.ts"
-import type { FetchRequest, FetchResponse, FunctionLine, Invocation } from "./runtimes/runtime.ts"
+import type { FunctionLine, Invocation } from "./runtimes/runtime.ts"
 import { type StoredFunction, versionOf } from "./table.ts"
 
 export interface FunctionCallTerms {

@@ -20,6 +20,8 @@ import {
   type Clock,
   type Closeable,
   type Disk,
+  type FetchRequest,
+  type FetchResponse,
   FogError,
   type FunctionCall,
   type FunctionInfo,
@@ -41,7 +43,7 @@ import { InvokeKeys } from "./invoke-keys.ts"
 import type { FunctionLog } from "./logs.ts"
 import { createFunctionMeasures, type FunctionMeasures } from "./measures.ts"
 import type { Pool } from "./runtimes/pool.ts"
-import type { FetchRequest, FetchResponse, RunningCall } from "./runtimes/runtime.ts"
+import type { RunningCall } from "./runtimes/runtime.ts"
 import type { Runtimes } from "./runtimes/runtimes.ts"
 import { Secrets } from "./secrets.ts"
 import { type AskOptions, answerAsk } from "./services/asks.ts"

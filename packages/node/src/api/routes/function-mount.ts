@@ -4,10 +4,10 @@
  * What it answers comes from the node's own address. So its pages are sandboxed by the browser (an origin of their own), and
  * a token that let somebody in is not handed on.
  */
-import { FogError, isFogError } from "@brume/core"
+import { type FetchResponse, FogError, isFogError } from "@brume/core"
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify"
 import type { BodyReader } from "../body.ts"
-import type { FetchResponse, FunctionsPort } from "../function-ports.ts"
+import type { FunctionsPort } from "../function-ports.ts"
 import type { Operation } from "../operation.ts"
 
 export interface FunctionMountOptions {

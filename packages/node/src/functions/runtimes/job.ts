@@ -1,7 +1,7 @@
 /** One call on its way: what is sent for it, until when somebody waits, and how it is settled. */
-import { FogError, type FogErrorOptions } from "@brume/core"
+import { type FetchResponse, FogError, type FogErrorOptions } from "@brume/core"
 import { deepest, isTooDeep } from "./nesting.ts"
-import type { FetchResponse, Invocation, InvocationContext } from "./runtime.ts"
+import type { Invocation, InvocationContext } from "./runtime.ts"
 
 /** Of what others say of their errors, in characters. */
 const longestMessage = 4_096

@@ -8,8 +8,8 @@
  * - P4 Five crashes in ten seconds park the function until {@link Pool.resume} or a new version; before that, restarts
  *   wait longer each time.
  */
-import type { Closeable } from "@brume/core"
-import type { FunctionCode, FunctionLimits, FunctionLine, Invocation, RunningCall } from "./runtime.ts"
+import type { Closeable, FunctionLimits } from "@brume/core"
+import type { FunctionCode, FunctionLine, Invocation, RunningCall } from "./runtime.ts"
 
 export type PoolState = "ready" | "backoff" | "parked"
 

@@ -1,5 +1,5 @@
 /** What a function is to a runtime: code, limits, and what it is called with. A runtime knows how to start its language. */
-import type { FunctionRuntime, FunctionTriggerType } from "@brume/core"
+import type { FetchRequest, FunctionRuntime, FunctionTriggerType } from "@brume/core"
 
 export interface FunctionCode {
   readonly runtime: FunctionRuntime
@@ -12,47 +12,12 @@ export interface FunctionCode {
 /** What a bundle of JavaScript is called among the files. */
 export const bundleEntry = "bundle.cjs"
 
-export interface FunctionLimits {
-  /** Of one call, from the moment its code begins. Waiting for an instance has the same limit once more. */
-  readonly timeMs: number
-  /** What the function may hold beyond its bare interpreter: heap and buffers. */
-  readonly memoryMiB: number
-  /** Of one result, as JSON. */
-  readonly outputBytes: number
-  /** Calls that one instance has at once. Python works through them one by one. */
-  readonly concurrency: number
-  /** Child processes at most. */
-  readonly instances: number
-}
-
 export interface InvocationContext {
   readonly trigger: FunctionTriggerType
   /** The key of the effect that calls. */
   readonly key?: string | undefined
   /** Of functions that call functions: 0 for a call from outside. */
   readonly depth: number
-}
-
-/** What `fetch(request, ctx)` of a function is given. */
-export interface FetchRequest {
-  readonly method: string
-  /** Begins with `/`; relative to where the function is mounted. */
-  readonly path: string
-  /** Without the question mark; may be empty. */
-  readonly query: string
-  /** Names in lower case. Some may come several times. */
-  readonly headers: readonly (readonly [name: string, value: string])[]
-  /** base64. */
-  readonly body: string
-  /** What the client called, for absolute addresses. @default "http://localhost" */
-  readonly origin?: string
-}
-
-export interface FetchResponse {
-  readonly status: number
-  readonly headers: readonly (readonly [name: string, value: string])[]
-  /** base64. */
-  readonly body: string
 }
 
 export type Invocation = {
